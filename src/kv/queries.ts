@@ -1,0 +1,82 @@
+import { LIMITS } from '../wire/limits.ts';
+import type { ReadRequest, RequestOf } from '../wire/ops.ts';
+import { afterPrefix, byCodePoint } from '../wire/order.ts';
+import type { Outcome } from '../wire/reply.ts';
+import { jsonBytes } from '../wire/text.ts';
+import type { Entry, Store } from './store.ts';
+
+const ABSENT = { value: null, create: 0, mod: 0, version: 0 };
+
+/** Room that a page of `list` leaves in its line for `id`, `rev`, `next` and the brackets around. */
+const PAGE_BYTES = LIMITS.line - 16_384;
+
+/** Answers a read from the store as it is. */
+export function answer(store: Store, query: ReadRequest): Outcome {
+  switch (query.op) {
+    case 'get':
+      return { ok: true, rev: store.rev, key: query.key, ...(store.get(query.key) ?? ABSENT) };
+    case 'list':
+      return list(store, query);
+  }
+}
+
+function list(store: Store, query: RequestOf<'list'>): Outcome {
+  const { limit = LIMITS.listDefault, values = false } = query;
+  const items: unknown[] = [];
+  let next: string | null = null;
+  let last = '';
+  let room = PAGE_BYTES;
+  for (const [name, entry] of names(store, query)) {
+    const item = values ? { key: name, ...(entry ?? ABSENT) } : name;
+    room -= size(name, values ? entry : undefined);
+    // A page holds one item at least, or the next page could never begin behind it.
+    if (items.length === limit || (room < 0 && items.length > 0)) {
+      next = last;
+      break;
+    }
+    items.push(item);
+    last = name;
+  }
+  return { ok: true, rev: store.rev, [values ? 'entries' : 'keys']: items, next };
+}
+
+/** The bytes of an item in the page; an entry's revisions are counted at their longest. */
+function size(name: string, entry: Entry | undefined): number {
+  return jsonBytes(name) + 1 + (entry === undefined ? 0 : jsonBytes(entry.value) + 100);
+}
+
+/**
+ * The names that `list` shows, in order: keys no deeper than `depth` levels below the prefix, and for each
+ * deeper subtree its directory, once, with the entry of a key that is spelled just so, if there is one.
+ */
+function* names(store: Store, query: RequestOf<'list'>): Generator<[string, Entry | undefined]> {
+  const { prefix = '', depth, after = '' } = query;
+  let from: string | undefined = byCodePoint(prefix, after) < 0 ? after : prefix;
+  while (from !== undefined) {
+    let skipTo: string | undefined;
+    for (const [key, entry] of store.entries(from)) {
+      if (!key.startsWith(prefix)) return;
+      const directory: string | undefined = depth === undefined ? undefined : directoryOf(key, prefix, depth);
+      const name: string = directory ?? key;
+      // Strictly after `after`; the empty string is before every key.
+      if (byCodePoint(name, after) > 0) yield [name, directory === undefined ? entry : store.get(directory)];
+      if (directory !== undefined) {
+        skipTo = afterPrefix(directory);
+        break;
+      }
+    }
+    from = skipTo;
+  }
+}
+
+/** The directory, ending in `/`, that stands for a key more than `depth` levels below the prefix. */
+function directoryOf(key: string, prefix: string, depth: number): string | undefined {
+  let at = prefix.length;
+  // Below `/app` the first level of `/app/db` is `db`: the slash between belongs to neither.
+  if (key[at] === '/' && !prefix.endsWith('/')) at += 1;
+  for (let level = 0; level < depth; level += 1) {
+    at = key.indexOf('/', at) + 1;
+    if (at === 0) return undefined;
+  }
+  return key.slice(0, at);
+}

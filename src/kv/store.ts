@@ -1,0 +1,75 @@
+import sortedBtree from 'sorted-btree';
+import { byCodePoint } from '../wire/order.ts';
+
+/** The package is CommonJS, and its class is the `default` of what it exports. */
+const BTree = sortedBtree.default;
+type Tree = InstanceType<typeof BTree<string, Entry>>;
+
+/** A key's value and its revisions: when it was created, when last modified, and how often since its creation. */
+export interface Entry {
+  readonly value: string;
+  readonly create: number;
+  readonly mod: number;
+  /** 1 on creation. */
+  readonly version: number;
+}
+
+/**
+ * The map that everything is about: keys in code point order, each with its revisions, under one revision for
+ * the whole. A B-tree keeps the order, and its clone is O(1) because clones share what neither has changed.
+ *
+ * A change is made of `put` and `delete` calls and one `commit`, which is the step of the revision.
+ */
+export class Store {
+  readonly #tree: Tree;
+  #rev: number;
+
+  constructor(tree: Tree = new BTree<string, Entry>(undefined, byCodePoint), rev = 0) {
+    this.#tree = tree;
+    this.#rev = rev;
+  }
+
+  /** The revision of the last change; 0 before the first. */
+  get rev(): number {
+    return this.#rev;
+  }
+
+  /** The number of keys. */
+  get size(): number {
+    return this.#tree.size;
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#tree.get(key);
+  }
+
+  /** Keys and entries in order, from the first that is not before `from`. */
+  entries(from: string): IterableIterator<[string, Entry]> {
+    return this.#tree.entries(from);
+  }
+
+  /** Writes a key as a part of the change that `commit` will number. */
+  put(key: string, value: string): Entry {
+    const rev = this.#rev + 1;
+    const old = this.#tree.get(key);
+    const entry = { value, create: old?.create ?? rev, mod: rev, version: (old?.version ?? 0) + 1 };
+    this.#tree.set(key, entry);
+    return entry;
+  }
+
+  /** Removes a key as a part of the change that `commit` will number; false when it is not there. */
+  delete(key: string): boolean {
+    return this.#tree.delete(key);
+  }
+
+  /** Ends a change: everything put or deleted since the last call has the revision that this returns. */
+  commit(): number {
+    this.#rev += 1;
+    return this.#rev;
+  }
+
+  /** A copy in O(1); each may change without the other. */
+  clone(): Store {
+    return new Store(this.#tree.clone(), this.#rev);
+  }
+}

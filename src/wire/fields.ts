@@ -1,0 +1,158 @@
+import { isNodeId } from './address.ts';
+import { refuse } from './errors.ts';
+import { LIMITS } from './limits.ts';
+import { isLongerThan, shortened } from './text.ts';
+
+/** How one field of a request is checked: `check` returns the value to use, or refuses it by name. */
+export interface Field<T> {
+  /** What the field holds, in words that follow "must be". */
+  readonly type: string;
+  readonly check: (input: unknown, name: string) => T;
+  /** The stage from which requests may carry it; 0 unless told. */
+  readonly stage?: number;
+}
+
+function wrong(name: string, type: string, input: unknown): never {
+  refuse('BAD_REQUEST', `"${name}" must be ${type}, not ${describe(input)}`, { field: name });
+}
+
+function describe(input: unknown): string {
+  if (input === null) return 'null';
+  if (Array.isArray(input)) return 'a list';
+  if (typeof input === 'object') return 'an object';
+  if (input === '') return 'an empty string';
+  return typeof input === 'string' ? JSON.stringify(shortened(input)) : String(input);
+}
+
+/** A string that UTF-8 can carry: a lone surrogate is refused, never repaired. */
+function text(input: unknown, name: string, type: string, limit: number): string {
+  if (typeof input !== 'string') wrong(name, type, input);
+  if (isLongerThan(input, limit)) {
+    refuse('TOO_LARGE', `"${name}" is longer than ${limit} bytes of UTF-8`, { field: name, limit });
+  }
+  if (!input.isWellFormed()) refuse('BAD_REQUEST', `"${name}" has a lone surrogate`, { field: name });
+  return input;
+}
+
+function integer(type: string, least: number, most: number): Field<number> {
+  return {
+    type,
+    check: (input, name) => {
+      const fits = Number.isSafeInteger(input) && (input as number) >= least && (input as number) <= most;
+      return fits ? (input as number) : wrong(name, type, input);
+    },
+  };
+}
+
+export const key: Field<string> = {
+  type: 'a string that is not empty',
+  check: (input, name) =>
+    input === '' ? wrong(name, key.type, input) : text(input, name, key.type, LIMITS.key),
+};
+
+/** The beginning of keys; an empty one is the beginning of all. */
+export const prefix: Field<string> = {
+  type: 'a string',
+  check: (input, name) => text(input, name, prefix.type, LIMITS.key),
+};
+
+export const value: Field<string> = {
+  type: 'a string',
+  check: (input, name) => text(input, name, value.type, LIMITS.value),
+};
+
+export const flag: Field<boolean> = {
+  type: 'true or false',
+  check: (input, name) => (typeof input === 'boolean' ? input : wrong(name, flag.type, input)),
+};
+
+export const positive = integer('a positive integer', 1, LIMITS.integer);
+export const pageSize = integer(`an integer from 1 to ${LIMITS.list}`, 1, LIMITS.list);
+
+export type ReadMode = 'linearizable' | 'stale';
+export const readMode: Field<ReadMode> = {
+  type: '"linearizable" or "stale"',
+  check: (input, name) =>
+    input === 'linearizable' || input === 'stale' ? input : wrong(name, readMode.type, input),
+};
+
+export const nodeId: Field<string> = {
+  type: 'a node id (1 to 64 of A-Z a-z 0-9 . _ -)',
+  check: (input, name) =>
+    typeof input === 'string' && isNodeId(input) ? input : wrong(name, nodeId.type, input),
+};
+
+/** One comparison with a key as it is now; those present must all hold. An absent key has `mod`, `create`, `version` 0. */
+export interface Condition {
+  readonly key?: string;
+  readonly mod?: number;
+  readonly create?: number;
+  readonly version?: number;
+  readonly value?: string;
+  readonly absent?: true;
+  readonly exists?: true;
+}
+
+const revision = integer('a revision (an integer from 0)', 0, LIMITS.integer);
+const yes: Field<true> = {
+  type: 'true',
+  check: (input, name) => (input === true ? input : wrong(name, 'true', input)),
+};
+const conditionFields: Record<keyof Condition, Field<unknown>> = {
+  key,
+  mod: revision,
+  create: revision,
+  version: revision,
+  value,
+  absent: yes,
+  exists: yes,
+};
+
+function condition(input: unknown, name: string): Condition {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    wrong(name, 'a condition or a list of them', input);
+  }
+  let tests = 0;
+  for (const [part, operand] of Object.entries(input)) {
+    if (!Object.hasOwn(conditionFields, part)) {
+      refuse(
+        'BAD_REQUEST',
+        `"${name}" has no condition ${JSON.stringify(shortened(part))}: ${conditionNames}`,
+        {
+          field: name,
+        },
+      );
+    }
+    conditionFields[part as keyof Condition].check(operand, `${name}.${part}`);
+    if (part !== 'key') tests += 1;
+  }
+  if (tests === 0)
+    refuse('BAD_REQUEST', `"${name}" has an empty condition: ${conditionNames}`, { field: name });
+  return input;
+}
+
+const conditionNames = `use ${Object.keys(conditionFields).join(', ')}`;
+
+/** One condition or a list of them, always given on as a list. */
+export const conditions: Field<readonly Condition[]> = {
+  type: 'a condition or a list of them',
+  check: (input, name) => {
+    if (!Array.isArray(input)) return [condition(input, name)];
+    if (input.length > LIMITS.conditions) {
+      refuse('TOO_LARGE', `"${name}" has more than ${LIMITS.conditions} conditions`, {
+        field: name,
+        limit: LIMITS.conditions,
+      });
+    }
+    return input.map((item, at) => condition(item, `${name}[${at}]`));
+  },
+};
+
+/** A field that a later stage brings; it is refused before that stage, whatever it holds. */
+export function later(stage: number): Field<never> {
+  return {
+    type: `left out before stage ${stage}`,
+    check: (input, name) => wrong(name, 'left out', input),
+    stage,
+  };
+}

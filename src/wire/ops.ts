@@ -1,0 +1,166 @@
+import {
+  conditions,
+  type Field,
+  flag,
+  key,
+  later,
+  pageSize,
+  positive,
+  prefix,
+  readMode,
+  value,
+} from './fields.ts';
+
+/** `node`: about the node asked. `read`: of the store. `change`: of the store, through the log from stage 4. */
+export type OpKind = 'node' | 'read' | 'change';
+
+type Fields = Readonly<Record<string, Field<unknown>>>;
+
+export interface Op {
+  readonly kind: OpKind;
+  /** The first stage that has it. */
+  readonly stage: number;
+  /** What it does, in one line. */
+  readonly about: string;
+  /** A line to paste. */
+  readonly example: string;
+  readonly required: Fields;
+  readonly optional: Fields;
+}
+
+/** Fields that any request may carry, beside `op` and `id`. `timeout` is in milliseconds. */
+export const COMMON_FIELDS = { timeout: positive, forward: flag };
+
+/** Fields that any change may carry. */
+const onceFields = { session: later(6), seq: later(6) };
+
+/**
+ * Every operation, as PROTOCOL's table has it: what the parser checks, what `help` prints, what the tests
+ * generate wrong requests from. The handlers' request types are derived from it.
+ */
+export const OPS = {
+  help: {
+    kind: 'node',
+    stage: 0,
+    about: 'help: the operations of this node, each with an example line',
+    example: '{"op":"help"}',
+    required: {},
+    optional: {},
+  },
+  hello: {
+    kind: 'node',
+    stage: 0,
+    about: 'hello: who this node is, its limits and the names of its operations',
+    example: '{"op":"hello"}',
+    required: {},
+    optional: {},
+  },
+  ping: {
+    kind: 'node',
+    stage: 0,
+    about: 'ping: answers pong',
+    example: '{"op":"ping"}',
+    required: {},
+    optional: {},
+  },
+  status: {
+    kind: 'node',
+    stage: 0,
+    about: 'status: role, term, leader, log, members and counters of this node',
+    example: '{"op":"status"}',
+    required: {},
+    optional: {},
+  },
+  quit: {
+    kind: 'node',
+    stage: 0,
+    about: 'quit: closes this connection after every outstanding reply',
+    example: '{"op":"quit"}',
+    required: {},
+    optional: {},
+  },
+  get: {
+    kind: 'read',
+    stage: 0,
+    about: 'get key [read]: one key with its revisions; value null when absent',
+    example: '{"op":"get","key":"/app/db"}',
+    required: { key },
+    optional: { read: readMode },
+  },
+  set: {
+    kind: 'change',
+    stage: 0,
+    about: 'set key value [if, prev]: writes one key, when all conditions hold',
+    example: '{"op":"set","key":"/app/db","value":"pg","if":{"absent":true}}',
+    required: { key, value },
+    optional: { if: conditions, prev: flag, lease: later(6), ...onceFields },
+  },
+  remove: {
+    kind: 'change',
+    stage: 0,
+    about: 'remove key or prefix [if]: removes one key, or all that begin with the prefix',
+    example: '{"op":"remove","key":"/app/db"}',
+    required: {},
+    optional: { key, prefix, if: conditions, ...onceFields },
+  },
+  list: {
+    kind: 'read',
+    stage: 0,
+    about: 'list [prefix, depth, values, limit, after, read]: keys in order, page by page (after = next)',
+    example: '{"op":"list","prefix":"/app/","depth":1}',
+    required: {},
+    optional: { prefix, depth: positive, values: flag, limit: pageSize, after: prefix, read: readMode },
+  },
+} as const satisfies Record<string, Op>;
+
+export type OpName = keyof typeof OPS;
+
+/** The operations that later stages bring, and the stage that brings each; until then they are WRONG_STAGE. */
+export const LATER_OPS: ReadonlyMap<string, number> = new Map([
+  ['txn', 4],
+  ['watch', 4],
+  ['unwatch', 4],
+  ['members', 4],
+  ['hash', 4],
+  ['grant', 6],
+  ['renew', 6],
+  ['revoke', 6],
+  ['leases', 6],
+  ['session', 6],
+  ['init', 6],
+  ['transfer-leader', 6],
+  ['snapshot', 7],
+  ['backup', 7],
+  ['add-learner', 8],
+  ['change-membership', 8],
+  ['remove-node', 8],
+]);
+
+/** The names of the operations that a node of this stage answers. */
+export function opsOfStage(stage: number): OpName[] {
+  return (Object.keys(OPS) as OpName[]).filter(name => OPS[name].stage <= stage);
+}
+
+type Held<F> = F extends Field<infer T> ? T : never;
+type Common = { readonly [K in keyof typeof COMMON_FIELDS]?: Held<(typeof COMMON_FIELDS)[K]> };
+
+/** What identifies a request to the client that sent it. */
+export type RequestId = string | number;
+
+/** A checked request of one operation. */
+export type RequestOf<Name extends OpName> = { readonly op: Name; readonly id?: RequestId } & Common & {
+    readonly [K in keyof (typeof OPS)[Name]['required']]: Held<(typeof OPS)[Name]['required'][K]>;
+  } & {
+    readonly [K in keyof (typeof OPS)[Name]['optional']]?: Held<(typeof OPS)[Name]['optional'][K]>;
+  };
+
+/** A checked request. */
+export type Request = { [Name in OpName]: RequestOf<Name> }[OpName];
+
+type NamesOf<Kind extends OpKind> = {
+  [N in OpName]: (typeof OPS)[N]['kind'] extends Kind ? N : never;
+}[OpName];
+
+export type ReadRequest = { [Name in NamesOf<'read'>]: RequestOf<Name> }[NamesOf<'read'>];
+export type ChangeRequest = { [Name in NamesOf<'change'>]: RequestOf<Name> }[NamesOf<'change'>];
+export type NodeRequest = { [Name in NamesOf<'node'>]: RequestOf<Name> }[NamesOf<'node'>];

@@ -1,0 +1,150 @@
+import { failure, RaftlineError, refuse } from './errors.ts';
+import { LIMITS } from './limits.ts';
+import { COMMON_FIELDS, LATER_OPS, OPS, type Op, opsOfStage, type Request, type RequestId } from './ops.ts';
+import { isLongerThan, nearest, shortened } from './text.ts';
+
+/** Words that a person may type bare: `ping` means `{"op":"ping"}`. */
+const BARE_WORDS: ReadonlySet<string> = new Set(['help', 'ping', 'status', 'quit']);
+
+type Input = Readonly<Record<string, unknown>>;
+
+/** The outcome of reading a line: a request to carry out, or a failure to answer with, and the id to echo in either. */
+export type Line =
+  | { readonly request: Request; readonly id: RequestId | undefined }
+  | { readonly failure: RaftlineError['failure']; readonly id: RequestId | null | undefined };
+
+/** Reads one line of a client that talks to a node of the given stage. Never throws, whatever the line is. */
+export function readLine(line: string, stage: number): Line {
+  let id: RequestId | null | undefined = null;
+  try {
+    const input = parse(line);
+    id = undefined;
+    if (input.id !== undefined) {
+      id = null;
+      id = requestId(input.id);
+    }
+    return { request: checkRequest(input, stage), id };
+  } catch (error) {
+    if (error instanceof RaftlineError) return { failure: error.failure, id };
+    throw error;
+  }
+}
+
+/** True for the first line of an HTTP request: a browser was led here, and nothing it sends may be carried out. */
+export function isHttp(line: string): boolean {
+  return /^[A-Za-z]{1,20} \S.{0,8192} HTTP\/\d/.test(line);
+}
+
+function parse(line: string): Input {
+  const word = line.trim();
+  if (BARE_WORDS.has(word)) return { op: word };
+  let input: unknown;
+  try {
+    input = JSON.parse(line);
+  } catch {
+    const start = JSON.stringify(shortened(word, 40));
+    throw new RaftlineError(
+      failure('BAD_JSON', `${start} is not JSON: send one object a line, or the word help`),
+    );
+  }
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    refuse('BAD_REQUEST', 'a request is an object, as {"op":"get","key":"/app/db"}; the word help lists all');
+  }
+  return input as Input;
+}
+
+function requestId(id: unknown): RequestId {
+  if (typeof id === 'string' && !isLongerThan(id, LIMITS.id) && id.isWellFormed()) return id;
+  if (Number.isSafeInteger(id)) return id as number;
+  refuse(
+    'BAD_REQUEST',
+    `"id" must be a string of at most ${LIMITS.id} bytes or an integer within ±(2^53-1)`,
+    {
+      field: 'id',
+    },
+  );
+}
+
+/** Checks a parsed request against the operations of a stage, field by field. Throws the error to answer with. */
+export function checkRequest(input: Input, stage: number): Request {
+  const op = knownOp(input.op, stage);
+  const spec: Op = OPS[op];
+  const checked: Record<string, unknown> = {};
+  for (const name of Object.keys(input)) {
+    const content = input[name];
+    if (typeof content === 'object' && !isWithin(content, LIMITS.nesting - 1)) {
+      refuse('BAD_REQUEST', `"${shortened(name)}" is nested deeper than ${LIMITS.nesting} levels`);
+    }
+    if (name === 'op' || name === 'id') {
+      checked[name] = content;
+      continue;
+    }
+    const field = own(spec.required, name) ?? own(spec.optional, name) ?? own(COMMON_FIELDS, name);
+    if (field === undefined) unknownField(op, spec, name);
+    if (field.stage !== undefined && field.stage > stage) {
+      refuse('WRONG_STAGE', `"${name}" comes with stage ${field.stage}; this node runs stage ${stage}`, {
+        stage: field.stage,
+      });
+    }
+    checked[name] = field.check(content, name);
+  }
+  for (const name in spec.required) {
+    if (checked[name] === undefined) {
+      refuse('BAD_REQUEST', `${op} needs "${name}", as in ${spec.example}`, { field: name });
+    }
+  }
+  const request = checked as unknown as Request;
+  if (request.op === 'remove') checkRemove(request);
+  return request;
+}
+
+function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
+function knownOp(op: unknown, stage: number): Request['op'] {
+  if (op === undefined)
+    refuse('BAD_REQUEST', 'the request has no "op"; the word help lists all', { field: 'op' });
+  if (typeof op !== 'string') refuse('BAD_REQUEST', '"op" must be a string', { field: 'op' });
+  const from = Object.hasOwn(OPS, op) ? OPS[op as Request['op']].stage : LATER_OPS.get(op);
+  if (from === undefined) {
+    const near = nearest(op, [...Object.keys(OPS), ...LATER_OPS.keys()]);
+    const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
+    refuse('UNKNOWN_OP', `there is no op ${JSON.stringify(shortened(op))}${hint}; the word help lists all`);
+  }
+  if (from > stage || !Object.hasOwn(OPS, op)) {
+    refuse(
+      'WRONG_STAGE',
+      `${op} comes with stage ${from}; this node runs stage ${stage}, which has ${opsOfStage(stage).join(', ')}`,
+      {
+        stage: from,
+      },
+    );
+  }
+  return op as Request['op'];
+}
+
+function unknownField(op: string, spec: Op, name: string): never {
+  const names = ['op', 'id', ...[spec.required, spec.optional, COMMON_FIELDS].flatMap(Object.keys)];
+  const near = nearest(name, names);
+  const hint = near === undefined ? `its fields are ${names.join(', ')}` : `did you mean "${near}"?`;
+  refuse('BAD_REQUEST', `${op} has no field ${JSON.stringify(shortened(name))}: ${hint}`, {
+    field: shortened(name),
+  });
+}
+
+function checkRemove(request: Extract<Request, { op: 'remove' }>): void {
+  if ((request.key === undefined) === (request.prefix === undefined)) {
+    refuse('BAD_REQUEST', 'remove needs either "key" or "prefix", and not both', { field: 'key' });
+  }
+  if (request.prefix !== undefined && request.if?.some(condition => condition.key === undefined)) {
+    refuse('BAD_REQUEST', 'with a prefix, each condition needs a "key" of its own', { field: 'if' });
+  }
+}
+
+/** Whether a parsed JSON value has at most `levels` levels of arrays and objects. */
+function isWithin(input: unknown, levels: number): boolean {
+  if (typeof input !== 'object' || input === null) return true;
+  if (levels === 0) return false;
+  return Object.values(input).every(item => isWithin(item, levels - 1));
+}
