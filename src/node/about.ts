@@ -1,0 +1,81 @@
+import type { NodeAddress } from '../wire/address.ts';
+import { LIMITS } from '../wire/limits.ts';
+import { type NodeRequest, OPS, opsOfStage } from '../wire/ops.ts';
+import type { Outcome } from '../wire/reply.ts';
+import { VERSION } from '../wire/version.ts';
+import type { LineServer } from './server.ts';
+
+/** A member of the cluster as `status` and `members` show it. */
+export interface Member extends NodeAddress {
+  readonly role: 'voter' | 'learner';
+}
+
+/** What a stage knows of its node; what it leaves out has the value of a node without a log. */
+export interface NodeState {
+  readonly node: string;
+  readonly address: string;
+  readonly cluster: string | null;
+  readonly stage: number;
+  readonly role: 'single' | 'uninitialised' | 'learner' | 'follower' | 'candidate' | 'leader';
+  readonly leader: NodeAddress | null;
+  readonly members: readonly Member[];
+  readonly rev: number;
+  readonly keys: number;
+}
+
+const startedAt = performance.now();
+
+/** Answers the operations that are about the node asked, the same at every stage. */
+export function answerAboutNode(request: NodeRequest, state: NodeState, server: LineServer): Outcome {
+  const { node, address, cluster, stage, role, leader, members, rev, keys } = state;
+  const ops = opsOfStage(stage);
+  switch (request.op) {
+    case 'help':
+      return {
+        ok: true,
+        rev,
+        ops: Object.fromEntries(ops.map(op => [op, `${OPS[op].about} — ${OPS[op].example}`])),
+      };
+    case 'hello':
+      return {
+        ok: true,
+        rev,
+        name: 'raftline',
+        version: VERSION,
+        protocol: 1,
+        node,
+        cluster,
+        stage,
+        role,
+        leader,
+        limits: LIMITS,
+        ops,
+      };
+    case 'ping':
+      return { ok: true, rev, pong: true };
+    case 'status':
+      return {
+        ok: true,
+        rev,
+        node,
+        address,
+        version: VERSION,
+        cluster,
+        stage,
+        role,
+        term: 0,
+        leader,
+        commit: 0,
+        applied: 0,
+        log: { first: 0, last: 0, bytes: 0 },
+        snapshot: { index: 0, term: 0, bytes: 0 },
+        keys,
+        connections: server.connections,
+        watches: 0,
+        uptime: Math.floor((performance.now() - startedAt) / 1_000),
+        members,
+      };
+    case 'quit':
+      return { ok: true, rev };
+  }
+}

@@ -1,0 +1,268 @@
+import type { Socket } from 'node:net';
+import split2 from 'split2';
+import { failure } from '../wire/errors.ts';
+import { LIMITS } from '../wire/limits.ts';
+import { OPS, type Request, type RequestId } from '../wire/ops.ts';
+import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
+import { isHttp, readLine } from '../wire/request.ts';
+import type { LineServer } from './server.ts';
+import { WholeLines } from './whole-lines.ts';
+
+/** A connection is not read while this many of its requests are under way, … */
+const MOST_PENDING = 1_024;
+/** … or this many characters of their lines, … */
+const MOST_PENDING_TEXT = 2_097_152;
+/** … or this many characters of replies that the client has not taken. */
+const MOST_UNSENT = 1_048_576;
+/** Milliseconds that a client has to close its side once it has been sent everything. */
+const LINGER = 2_000;
+/** Milliseconds that a request may take when it does not say. */
+const TIMEOUT = 5_000;
+
+/** A request under way. Whoever carries it out calls `answer`; calls after the first do nothing. */
+export class Pending {
+  readonly request: Request;
+  /** When the client gives up, on the server's clock. */
+  readonly deadline: number;
+  /** Characters of its line. */
+  readonly size: number;
+  #reply: string | undefined;
+  readonly #connection: Connection;
+
+  constructor(connection: Connection, request: Request, size: number, deadline: number) {
+    this.#connection = connection;
+    this.request = request;
+    this.size = size;
+    this.deadline = deadline;
+  }
+
+  /** The reply line, once there is one. */
+  get reply(): string | undefined {
+    return this.#reply;
+  }
+
+  answer(outcome: Outcome): void {
+    if (this.#reply !== undefined) return;
+    this.#reply = encodeReply(this.request.id, outcome);
+    this.#connection.answered(this);
+  }
+}
+
+/** A reply that only waits for its turn. */
+interface Ready {
+  readonly reply: string;
+}
+
+/**
+ * One client: its lines in, its replies out.
+ *
+ * Lines without an id are answered in the order sent, and take effect in it: a read waits for the changes before
+ * it, and a change for the reads, so that a `set` and a `get` sent one after the other do what they seem to do.
+ */
+export class Connection {
+  readonly #server: LineServer;
+  readonly #socket: Socket;
+  readonly #input = new WholeLines(LIMITS.line);
+  readonly #lines = split2('\n');
+  /** Requests under way without an id, and replies that wait behind them, in the order of their lines. */
+  readonly #inOrder: (Pending | Ready)[] = [];
+  #orderedKind: 'read' | 'change' = 'read';
+  /** The next request without an id, while it waits for those before it to be answered; no line is read meanwhile. */
+  #waiting: Pending | undefined;
+  /** Requests under way that have an id. */
+  readonly #byId = new Set<Pending>();
+  #pendingText = 0;
+  #output: string[] = [];
+  #outputSize = 0;
+  /** No further line counts, and the connection closes after its last reply. */
+  #isEnding = false;
+  #activeAt: number;
+
+  constructor(server: LineServer, socket: Socket) {
+    this.#server = server;
+    this.#socket = socket;
+    this.#activeAt = server.now();
+    socket.on('data', () => {
+      this.#activeAt = server.now();
+    });
+    socket.on('drain', () => this.#flow());
+    socket.on('error', error => server.log('%s: %s', socket.remoteAddress, error.message));
+    this.#lines.on('data', (line: string) => this.#line(line));
+    this.#lines.on('end', () => this.#inputEnded());
+    socket.pipe(this.#input).pipe(this.#lines);
+  }
+
+  #line(line: string): void {
+    if (this.#isEnding || line.trim() === '') return;
+    if (isHttp(line)) {
+      this.#server.log('%s speaks HTTP: closed', this.#socket.remoteAddress);
+      this.#isEnding = true;
+      this.#socket.destroy();
+      return;
+    }
+    const read = readLine(line, this.#server.service.stage);
+    if ('failure' in read) this.#answerAtOnce(read.id, failed(read.failure));
+    else this.#request(read.request, line.length);
+    this.#flow();
+  }
+
+  #request(request: Request, size: number): void {
+    const pending = new Pending(this, request, size, this.#server.now() + (request.timeout ?? TIMEOUT));
+    this.#pendingText += size;
+    if (request.id !== undefined) {
+      this.#byId.add(pending);
+      this.#carryOut(pending);
+    } else if (this.#inOrder.length > 0 && orderOf(request) !== this.#orderedKind) {
+      this.#waiting = pending;
+    } else {
+      this.#carryOutInOrder(pending);
+    }
+  }
+
+  #carryOutInOrder(pending: Pending): void {
+    this.#orderedKind = orderOf(pending.request);
+    this.#inOrder.push(pending);
+    this.#carryOut(pending);
+  }
+
+  #carryOut(pending: Pending): void {
+    if (pending.request.op === 'quit') this.#isEnding = true;
+    try {
+      this.#server.service.handle(pending.request, pending);
+    } catch (error) {
+      this.#server.log('%s failed: %O', pending.request.op, error);
+      pending.answer(outcomeOf(error));
+    }
+  }
+
+  /** For `Pending` alone: its reply is there, and goes out when its turn has come. */
+  answered(pending: Pending): void {
+    this.#pendingText -= pending.size;
+    if (this.#byId.delete(pending)) this.#send(pending.reply ?? '');
+    else this.#sendInOrder();
+    this.#flow();
+  }
+
+  #answerAtOnce(id: RequestId | null | undefined, outcome: Outcome): void {
+    const reply = encodeReply(id, outcome);
+    if (typeof id === 'string' || typeof id === 'number') {
+      this.#send(reply);
+      return;
+    }
+    this.#inOrder.push({ reply });
+    this.#sendInOrder();
+  }
+
+  #sendInOrder(): void {
+    for (let first = this.#inOrder[0]; first?.reply !== undefined; first = this.#inOrder[0]) {
+      this.#inOrder.shift();
+      this.#send(first.reply);
+    }
+    if (this.#inOrder.length === 0 && this.#waiting !== undefined) {
+      const next = this.#waiting;
+      this.#waiting = undefined;
+      this.#carryOutInOrder(next);
+    }
+  }
+
+  #send(reply: string): void {
+    if (this.#output.length === 0) this.#server.flushLater(this);
+    this.#output.push(reply, '\n');
+    this.#outputSize += reply.length;
+  }
+
+  /** Writes what a turn has brought, in one piece. */
+  flush(): void {
+    const text = this.#output.join('');
+    this.#output = [];
+    this.#outputSize = 0;
+    if (this.#socket.writable) this.#socket.write(text);
+    this.#flow();
+  }
+
+  /** Reads on, or stops until there is room again; closes when all is done. */
+  #flow(): void {
+    const pending = this.#inOrder.length + this.#byId.size;
+    const isFull =
+      this.#waiting !== undefined ||
+      pending >= MOST_PENDING ||
+      this.#pendingText >= MOST_PENDING_TEXT ||
+      this.#outputSize + this.#socket.writableLength >= MOST_UNSENT;
+    if (isFull !== this.#lines.isPaused()) {
+      if (isFull) this.#lines.pause();
+      else this.#lines.resume();
+    }
+    if (this.#isEnding && pending === 0 && this.#waiting === undefined && this.#output.length === 0)
+      this.#close();
+  }
+
+  #inputEnded(): void {
+    const fault = this.#input.fault;
+    if (fault === 'LINE_TOO_LONG') {
+      const words = `a line is longer than ${LIMITS.line} bytes; the connection closes`;
+      this.#answerAtOnce(null, failed(failure(fault, words, { limit: LIMITS.line })));
+    } else if (fault === 'BAD_ENCODING') {
+      this.#answerAtOnce(null, failed(failure(fault, 'a line is not UTF-8; the connection closes')));
+    }
+    this.#isEnding = true;
+    this.#flow();
+  }
+
+  #close(): void {
+    if (this.#socket.writableEnded) return;
+    // What a client still sends is read and thrown away: closing on it would reset the connection, and the reset
+    // can overtake the last reply.
+    this.#socket.end(() => {
+      setTimeout(() => this.#socket.destroy(), LINGER).unref();
+    });
+  }
+
+  /** Ends what has taken too long: requests past their deadline, and a line that stands still half-sent. */
+  sweep(now: number, idleLimit: number): void {
+    if (this.#input.partial > 0 && now - this.#activeAt > idleLimit && !this.#lines.isPaused()) {
+      this.#server.log('%s idle in mid-line: closed', this.#socket.remoteAddress);
+      this.#socket.destroy();
+      return;
+    }
+    if (this.#inOrder.length + this.#byId.size === 0) return;
+    for (const slot of [...this.#inOrder, ...this.#byId, this.#waiting]) {
+      if (slot instanceof Pending && slot.deadline <= now) this.#timeOut(slot);
+    }
+  }
+
+  #timeOut(pending: Pending): void {
+    const { op, timeout = TIMEOUT } = pending.request;
+    const mayHaveHappened = OPS[op].kind === 'change' && pending !== this.#waiting;
+    const advice = mayHaveHappened
+      ? 'it may or may not have happened: read before you repeat it'
+      : 'try again';
+    const error = failure('TIMEOUT', `${op} was not done within ${timeout} ms; ${advice}`, {
+      definite: !mayHaveHappened,
+    });
+    if (pending === this.#waiting) {
+      this.#waiting = undefined;
+      this.#inOrder.push(pending);
+    }
+    pending.answer(failed(error));
+  }
+
+  /** Takes no further line, waits for the replies under way, and closes. */
+  shutDown(): void {
+    this.#isEnding = true;
+    if (this.#waiting !== undefined) {
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      this.#inOrder.push(waiting);
+      waiting.answer(failed(failure('SHUTTING_DOWN', 'this node is shutting down; ask another')));
+    }
+    this.#flow();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+function orderOf(request: Request): 'read' | 'change' {
+  return OPS[request.op].kind === 'change' ? 'change' : 'read';
+}

@@ -1,0 +1,20 @@
+import type { Address, NodeAddress } from '../wire/address.ts';
+import type { ServerOptions } from './server.ts';
+
+/** How a node is started, at whatever stage. */
+export interface NodeOptions extends ServerOptions {
+  readonly id: string;
+  readonly listen: Address;
+  /** Every node of the cluster, this one included; the same list at each. Left out where a node is alone. */
+  readonly nodes?: readonly NodeAddress[];
+  /** An HTTP proxy for the links to other nodes, as `http://ID@host:port`; without it they are dialled directly. */
+  readonly peerProxy?: string;
+}
+
+/** A node that runs in this process. */
+export interface RunningNode {
+  /** Where it listens, with the port that was opened. */
+  readonly address: string;
+  /** Lets the replies under way leave, closes everything, and resolves when nothing is left. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,106 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Address } from '../wire/address.ts';
+import type { Request } from '../wire/ops.ts';
+import { Connection, type Pending } from './connection.ts';
+import { logger } from './log.ts';
+
+/** What stands behind the lines: it answers every request once, now or later. */
+export interface Service {
+  readonly stage: number;
+  handle(request: Request, pending: Pending): void;
+}
+
+export interface ServerOptions {
+  /** Milliseconds after which a connection that stopped in mid-line is closed. */
+  readonly idleMidLine?: number;
+  /** Connections at a time; more are closed as they come, so that descriptors are left for the log. */
+  readonly mostConnections?: number;
+}
+
+/** Milliseconds between two looks at what has taken too long. */
+const SWEEP = 50;
+/** Milliseconds that a shutdown waits for replies under way. */
+const PATIENCE = 3_000;
+
+/** The line protocol over TCP: accepts connections and turns their lines into requests of a service. */
+export class LineServer {
+  readonly service: Service;
+  readonly log = logger('server');
+  readonly #server: Server;
+  readonly #connections = new Set<Connection>();
+  readonly #idleMidLine: number;
+  #toFlush: Connection[] = [];
+  #sweeper: NodeJS.Timeout | undefined;
+  #isClosing = false;
+
+  constructor(service: Service, options: ServerOptions = {}) {
+    this.service = service;
+    this.#idleMidLine = options.idleMidLine ?? 30_000;
+    // Half-open, or a reply to a client that has already ended its side would be lost.
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, socket => {
+      this.#accept(socket);
+    });
+    this.#server.maxConnections = options.mostConnections ?? 16_384;
+    this.#server.on('drop', () => this.log('too many connections: one closed'));
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Milliseconds on a clock that never jumps. */
+  now(): number {
+    return performance.now();
+  }
+
+  /** Resolves with the port that was opened, which the system chooses where the address says 0. */
+  listen({ host, port }: Address): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', error => this.log('%s', error.message));
+        this.#sweeper = setInterval(() => this.#sweep(), SWEEP).unref();
+        const bound = this.#server.address();
+        resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
+      });
+    });
+  }
+
+  #accept(socket: Socket): void {
+    const connection = new Connection(this, socket);
+    this.#connections.add(connection);
+    socket.on('close', () => this.#connections.delete(connection));
+    if (this.#isClosing) connection.shutDown();
+  }
+
+  /** For `Connection`: flushes it when the turn of the event loop is over, so that a turn is one write. */
+  flushLater(connection: Connection): void {
+    if (this.#toFlush.length === 0) setImmediate(() => this.#flush());
+    this.#toFlush.push(connection);
+  }
+
+  #flush(): void {
+    const connections = this.#toFlush;
+    this.#toFlush = [];
+    for (const connection of connections) connection.flush();
+  }
+
+  #sweep(): void {
+    const now = this.now();
+    for (const connection of this.#connections) connection.sweep(now, this.#idleMidLine);
+  }
+
+  /** Stops accepting, lets the replies under way leave for a few seconds, and closes every connection. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()));
+    for (const connection of this.#connections) connection.shutDown();
+    const patience = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy();
+    }, PATIENCE);
+    await closed;
+    clearTimeout(patience);
+    clearInterval(this.#sweeper);
+  }
+}

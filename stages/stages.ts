@@ -1,0 +1,18 @@
+import type { NodeOptions, RunningNode } from '../src/node/options.ts';
+
+/** A stage that `serve` and the lab can run. */
+export interface Stage {
+  readonly number: number;
+  /** What it adds, in a few words. */
+  readonly title: string;
+  /** How many nodes the lab starts when nobody says. */
+  readonly nodes: number;
+  /** Loads its server; only the stage that runs is loaded. */
+  readonly load: () => Promise<{ start: (options: NodeOptions) => Promise<RunningNode> }>;
+}
+
+/** The stages, in order; the last one is the default. */
+export const STAGES: readonly Stage[] = [
+  { number: 0, title: 'a key-value server', nodes: 1, load: () => import('./0-kv/server.ts') },
+  { number: 1, title: 'a client', nodes: 1, load: () => import('./1-client/server.ts') },
+];
