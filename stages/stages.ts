@@ -15,4 +15,10 @@ export interface Stage {
 export const STAGES: readonly Stage[] = [
   { number: 0, title: 'a key-value server', nodes: 1, load: () => import('./0-kv/server.ts') },
   { number: 1, title: 'a client', nodes: 1, load: () => import('./1-client/server.ts') },
+  {
+    number: 2,
+    title: 'naive replication',
+    nodes: 5,
+    load: () => import('./2-naive-replication/server.ts'),
+  },
 ];

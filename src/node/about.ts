@@ -8,6 +8,8 @@ import type { LineServer } from './server.ts';
 /** A member of the cluster as `status` and `members` show it. */
 export interface Member extends NodeAddress {
   readonly role: 'voter' | 'learner';
+  /** At the leader: whether it can reach the member. */
+  readonly active?: boolean;
 }
 
 /** What a stage knows of its node; what it leaves out has the value of a node without a log. */

@@ -5,7 +5,8 @@ import { LIMITS } from '../wire/limits.ts';
 import { OPS, type Request, type RequestId } from '../wire/ops.ts';
 import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { isHttp, readLine } from '../wire/request.ts';
-import type { LineServer } from './server.ts';
+import type { PeerSession } from './peers.ts';
+import type { LineServer, Responder } from './server.ts';
 import { WholeLines } from './whole-lines.ts';
 
 /** A connection is not read while this many of its requests are under way, … */
@@ -19,8 +20,11 @@ const LINGER = 2_000;
 /** Milliseconds that a request may take when it does not say. */
 const TIMEOUT = 5_000;
 
+/** Bytes of a line between nodes: a client's line, and what a record of the log puts around it. */
+const PEER_LINE = LIMITS.line + 65_536;
+
 /** A request under way. Whoever carries it out calls `answer`; calls after the first do nothing. */
-export class Pending {
+export class Pending implements Responder {
   readonly request: Request;
   /** When the client gives up, on the server's clock. */
   readonly deadline: number;
@@ -77,6 +81,9 @@ export class Connection {
   /** No further line counts, and the connection closes after its last reply. */
   #isEnding = false;
   #activeAt: number;
+  #isFirstLine = true;
+  /** Set once a handshake has made this the connection of another node. */
+  #peer: PeerSession | undefined;
 
   constructor(server: LineServer, socket: Socket) {
     this.#server = server;
@@ -92,8 +99,18 @@ export class Connection {
     socket.pipe(this.#input).pipe(this.#lines);
   }
 
+  /** True once this is the connection of another node. */
+  get isPeer(): boolean {
+    return this.#peer !== undefined;
+  }
+
   #line(line: string): void {
-    if (this.#isEnding || line.trim() === '') return;
+    if (this.#isEnding) return;
+    if (this.#peer !== undefined) {
+      this.#peer.line(line);
+      return;
+    }
+    if (line.trim() === '' || this.#becomesPeer(line)) return;
     if (isHttp(line)) {
       this.#server.log('%s speaks HTTP: closed', this.#socket.remoteAddress);
       this.#isEnding = true;
@@ -104,6 +121,23 @@ export class Connection {
     if ('failure' in read) this.#answerAtOnce(read.id, failed(read.failure));
     else this.#request(read.request, line.length);
     this.#flow();
+  }
+
+  /** Hands the connection over to the peers when its first line is a handshake that they accept. */
+  #becomesPeer(line: string): boolean {
+    const isHello = this.#isFirstLine && this.#server.peers !== undefined && isHandshake(line);
+    this.#isFirstLine = false;
+    if (!isHello || this.#server.peers === undefined) return false;
+    const { outcome, session } = this.#server.peers.accept(JSON.parse(line), this);
+    this.#answerAtOnce(undefined, outcome);
+    if (session === undefined) this.#isEnding = true;
+    else {
+      this.#peer = session;
+      this.#input.limit = PEER_LINE;
+      this.#socket.once('close', () => session.closed());
+    }
+    this.#flow();
+    return true;
   }
 
   #request(request: Request, size: number): void {
@@ -260,6 +294,15 @@ export class Connection {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+}
+
+function isHandshake(line: string): boolean {
+  if (!line.startsWith('{"op":"peer",')) return false;
+  try {
+    return JSON.parse(line) !== null;
+  } catch {
+    return false;
   }
 }
 

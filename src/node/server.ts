@@ -1,13 +1,30 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Address } from '../wire/address.ts';
 import type { Request } from '../wire/ops.ts';
-import { Connection, type Pending } from './connection.ts';
+import type { Outcome } from '../wire/reply.ts';
+import { Connection } from './connection.ts';
 import { logger } from './log.ts';
+import type { PeerConnection, PeerSession } from './peers.ts';
+
+/** Where the outcome of a request goes; it takes one, and ignores any more. */
+export interface Responder {
+  /** When whoever asked gives up, in milliseconds of `performance.now()`. */
+  readonly deadline: number;
+  answer(outcome: Outcome): void;
+}
 
 /** What stands behind the lines: it answers every request once, now or later. */
 export interface Service {
   readonly stage: number;
-  handle(request: Request, pending: Pending): void;
+  handle(request: Request, responder: Responder): void;
+}
+
+/** What takes over the connections that other nodes open. */
+export interface PeerGate {
+  accept(
+    hello: Readonly<Record<string, unknown>>,
+    connection: PeerConnection,
+  ): { readonly outcome: Outcome; readonly session?: PeerSession };
 }
 
 export interface ServerOptions {
@@ -25,6 +42,8 @@ const PATIENCE = 3_000;
 /** The line protocol over TCP: accepts connections and turns their lines into requests of a service. */
 export class LineServer {
   readonly service: Service;
+  /** Set where the node has peers, before `listen`. */
+  peers: PeerGate | undefined;
   readonly log = logger('server');
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
@@ -44,8 +63,11 @@ export class LineServer {
     this.#server.on('drop', () => this.log('too many connections: one closed'));
   }
 
+  /** Clients that are connected; other nodes do not count. */
   get connections(): number {
-    return this.#connections.size;
+    let clients = 0;
+    for (const connection of this.#connections) if (!connection.isPeer) clients += 1;
+    return clients;
   }
 
   /** Milliseconds on a clock that never jumps. */

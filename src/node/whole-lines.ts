@@ -10,15 +10,15 @@ const NEWLINE = 0x0a;
  * A line that is too long or is not UTF-8 ends the stream behind the good lines before it; `fault` then says why.
  */
 export class WholeLines extends Transform {
-  readonly #limit: number;
+  /** Bytes that a line may have before its newline. */
+  limit: number;
   #held = Buffer.alloc(0);
   #length = 0;
   #fault: 'LINE_TOO_LONG' | 'BAD_ENCODING' | undefined;
 
-  /** `limit`: bytes that a line may have before its newline. */
   constructor(limit: number) {
     super();
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   get fault(): 'LINE_TOO_LONG' | 'BAD_ENCODING' | undefined {
@@ -55,7 +55,7 @@ export class WholeLines extends Transform {
       this.#handOn(lines);
     }
     if (this.#fault !== undefined || rest.length === 0) return;
-    if (this.#length + rest.length > this.#limit) this.#end('LINE_TOO_LONG');
+    if (this.#length + rest.length > this.limit) this.#end('LINE_TOO_LONG');
     else this.#hold(rest);
   }
 
@@ -71,7 +71,7 @@ export class WholeLines extends Transform {
   }
 
   #handOn(lines: Buffer): void {
-    if (lines.length <= this.#limit && isUtf8(lines)) this.push(lines);
+    if (lines.length <= this.limit && isUtf8(lines)) this.push(lines);
     else this.#handOnGood(lines);
   }
 
@@ -80,7 +80,7 @@ export class WholeLines extends Transform {
     for (let start = 0; start < lines.length; ) {
       const newline = lines.indexOf(NEWLINE, start);
       const end = newline === -1 ? lines.length : newline;
-      const isLong = end - start > this.#limit;
+      const isLong = end - start > this.limit;
       if (isLong || !isUtf8(lines.subarray(start, end))) {
         this.#end(isLong ? 'LINE_TOO_LONG' : 'BAD_ENCODING');
         return;

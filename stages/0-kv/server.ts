@@ -2,9 +2,8 @@ import { apply } from '../../src/kv/commands.ts';
 import { answer } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import { answerAboutNode, type NodeState } from '../../src/node/about.ts';
-import type { Pending } from '../../src/node/connection.ts';
 import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
-import { LineServer, type Service } from '../../src/node/server.ts';
+import { LineServer, type Responder, type Service } from '../../src/node/server.ts';
 import { formatAddress } from '../../src/wire/address.ts';
 import type { Request } from '../../src/wire/ops.ts';
 
@@ -28,18 +27,18 @@ class SingleNode implements Service {
     return { address: this.#address, close: () => this.#server.close() };
   }
 
-  handle(request: Request, pending: Pending): void {
+  handle(request: Request, responder: Responder): void {
     switch (request.op) {
       case 'get':
       case 'list':
-        pending.answer(answer(this.#store, request));
+        responder.answer(answer(this.#store, request));
         return;
       case 'set':
       case 'remove':
-        pending.answer(apply(this.#store, request));
+        responder.answer(apply(this.#store, request));
         return;
       default:
-        pending.answer(answerAboutNode(request, this.#state(), this.#server));
+        responder.answer(answerAboutNode(request, this.#state(), this.#server));
     }
   }
 

@@ -1,0 +1,187 @@
+import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import split2 from 'split2';
+import { type NodeAddress, parseAddress } from '../wire/address.ts';
+import { logger } from './log.ts';
+import { WholeLines } from './whole-lines.ts';
+
+/** Milliseconds until the first try after a break; each further wait is twice as long, up to the longest. */
+const FIRST_WAIT = 25;
+const LONGEST_WAIT = 1_000;
+/** Milliseconds that a try may take, from dialling to the answer to the handshake. */
+const PATIENCE = 2_000;
+/** Characters that may wait for a peer that does not take them; more is dropped, since a peer that is behind asks. */
+const MOST_QUEUED = 16_777_216;
+
+const log = logger('link');
+
+/** The first line of a connection between nodes: who calls whom, in which cluster. */
+export interface Handshake {
+  readonly op: 'peer';
+  readonly protocol: 1;
+  readonly cluster: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * The way from this node to one other: a connection that carries this node's messages, opened with a handshake,
+ * and opened again, with growing and random waits, whenever it breaks. The other direction is the other node's.
+ */
+export class Link {
+  readonly #peer: NodeAddress;
+  readonly #handshake: Handshake;
+  readonly #proxy: URL | undefined;
+  readonly #onDown: () => void;
+  #socket: Socket | undefined;
+  /** What to destroy to give up the present try: a socket, or a tunnel that is being opened. */
+  #way: { destroy(): unknown } | undefined;
+  #attempt = 0;
+  #patience: NodeJS.Timeout | undefined;
+  #isUp = false;
+  #isClosed = false;
+  #wait = FIRST_WAIT;
+  #retry: NodeJS.Timeout | undefined;
+  #queue: string[] = [];
+  #queued = 0;
+  #refusal = '';
+
+  constructor(peer: NodeAddress, handshake: Handshake, proxy: string | undefined, onDown: () => void) {
+    this.#peer = peer;
+    this.#handshake = handshake;
+    this.#proxy = proxy === undefined ? undefined : new URL(proxy);
+    this.#onDown = onDown;
+    this.#dial();
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Queues a message for the next `flush`; false when the link is down or its peer takes too little. */
+  send(text: string): boolean {
+    if (!this.#isUp || this.#queued + (this.#socket?.writableLength ?? 0) > MOST_QUEUED) return false;
+    if (this.#queue.length === 0) setImmediate(() => this.flush());
+    this.#queue.push(text, '\n');
+    this.#queued += text.length;
+    return true;
+  }
+
+  /** Writes what is queued, in one piece. */
+  flush(): void {
+    if (this.#queue.length === 0) return;
+    const text = this.#queue.join('');
+    this.#queue = [];
+    this.#queued = 0;
+    if (this.#isUp) this.#socket?.write(text);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    clearTimeout(this.#patience);
+    this.#way?.destroy();
+  }
+
+  #dial(): void {
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    const broken = (error: Error) => this.#broken(attempt, error.message);
+    this.#patience = setTimeout(() => broken(new Error('no answer')), PATIENCE).unref();
+    const greet = (socket: Socket) => this.#greet(socket, attempt);
+    if (this.#proxy === undefined) {
+      const socket = connect({ ...parseAddress(this.#peer.address), noDelay: true, keepAlive: true });
+      socket.once('connect', () => greet(socket));
+      this.#way = socket;
+      socket.on('error', broken);
+    } else {
+      this.#way = tunnel(this.#proxy, this.#peer.address, greet, broken);
+    }
+  }
+
+  /** Says who calls, and waits for the answer before anything else is sent. */
+  #greet(socket: Socket, attempt: number): void {
+    this.#way = socket;
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on('error', error => this.#broken(attempt, error.message));
+    socket.once('close', () => this.#broken(attempt, 'closed'));
+    const lines = socket.pipe(new WholeLines(65_536)).pipe(split2('\n'));
+    lines.once('data', (line: string) => {
+      clearTimeout(this.#patience);
+      const refusal = refusalIn(line);
+      if (refusal !== undefined) {
+        this.#refused(refusal);
+        return;
+      }
+      log('up: %s at %s', this.#peer.id, this.#peer.address);
+      this.#isUp = true;
+      this.#wait = FIRST_WAIT;
+      this.#refusal = '';
+    });
+    socket.write(`${JSON.stringify(this.#handshake)}\n`);
+  }
+
+  /** A refusal will not mend itself soon: it is said once, and the next tries come slowly. */
+  #refused(reason: string): void {
+    if (reason !== this.#refusal) {
+      process.stderr.write(
+        `raftline: ${this.#peer.id} at ${this.#peer.address} refuses this node: ${reason}\n`,
+      );
+    }
+    this.#refusal = reason;
+    this.#wait = LONGEST_WAIT;
+    this.#broken(this.#attempt, reason);
+  }
+
+  #broken(attempt: number, reason: string): void {
+    if (attempt !== this.#attempt) return;
+    this.#attempt += 1; // whatever else the broken try reports is about the past
+    const wasUp = this.#isUp;
+    clearTimeout(this.#patience);
+    this.#isUp = false;
+    this.#socket = undefined;
+    this.#queue = [];
+    this.#queued = 0;
+    this.#way?.destroy();
+    if (this.#isClosed) return;
+    if (wasUp) log('down: %s (%s)', this.#peer.id, reason);
+    this.#retry = setTimeout(() => this.#dial(), this.#wait * (0.5 + Math.random())).unref();
+    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
+    if (wasUp) this.#onDown();
+  }
+}
+
+/** Opens a tunnel through an HTTP proxy (RFC 9110 §9.3.6); the proxy is told the user name of its URL. */
+function tunnel(
+  proxy: URL,
+  target: string,
+  opened: (socket: Socket) => void,
+  broken: (error: Error) => void,
+): { destroy(): unknown } {
+  const user = Buffer.from(`${decodeURIComponent(proxy.username)}:`).toString('base64');
+  const call = request({
+    host: proxy.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: proxy.port,
+    method: 'CONNECT',
+    path: target,
+    headers: { 'proxy-authorization': `Basic ${user}` },
+  });
+  call.once('connect', (response, socket: Socket) => {
+    if (response.statusCode === 200) opened(socket);
+    else broken(new Error(`the proxy answered ${response.statusCode}`));
+  });
+  call.on('error', broken);
+  call.end();
+  return call;
+}
+
+/** What the answer to a handshake objects to, or undefined when it accepts. */
+function refusalIn(line: string): string | undefined {
+  try {
+    const answer = JSON.parse(line) as { ok?: unknown; error?: { message?: unknown } };
+    return answer.ok === true ? undefined : String(answer.error?.message ?? line);
+  } catch {
+    return `it answered ${JSON.stringify(line.slice(0, 60))}`;
+  }
+}

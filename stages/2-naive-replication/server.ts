@@ -1,0 +1,166 @@
+import { answer } from '../../src/kv/queries.ts';
+import { Store } from '../../src/kv/store.ts';
+import { answerAboutNode, type NodeState } from '../../src/node/about.ts';
+import { Forwarding, type ForwardMessage } from '../../src/node/forwarding.ts';
+import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
+import { clusterOf, Peers } from '../../src/node/peers.ts';
+import { LineServer, type Responder, type Service } from '../../src/node/server.ts';
+import type { Codec, TransportListener } from '../../src/ports/transport.ts';
+import { formatAddress, type NodeAddress } from '../../src/wire/address.ts';
+import { failure, refuse } from '../../src/wire/errors.ts';
+import type { ChangeRequest, ReadRequest, Request } from '../../src/wire/ops.ts';
+import { failed } from '../../src/wire/reply.ts';
+import { type NaiveMessage, NaiveReplication } from './naive-replication.ts';
+
+type Message = NaiveMessage | ForwardMessage;
+
+/** Milliseconds that the leader waits for a majority. */
+const PATIENCE = 2_000;
+
+const codec: Codec<Message> = {
+  encode: message => JSON.stringify(message),
+  decode: header => header as unknown as Message,
+};
+
+/** A node of a cluster whose first node leads for ever. Reads are of the node asked, and say so. */
+class NaiveNode implements Service, TransportListener<Message> {
+  readonly stage = 2;
+  readonly #self: NodeAddress;
+  readonly #nodes: readonly NodeAddress[];
+  readonly #leader: NodeAddress;
+  readonly #cluster: string;
+  readonly #store = new Store();
+  readonly #server: LineServer;
+  readonly #peers: Peers<Message>;
+  readonly #forwarding: Forwarding;
+  readonly #replication: NaiveReplication;
+  #sweeper: NodeJS.Timeout | undefined;
+
+  constructor(options: NodeOptions, nodes: readonly NodeAddress[], self: NodeAddress) {
+    this.#self = self;
+    this.#nodes = nodes;
+    this.#leader = nodes[0] ?? self;
+    this.#cluster = clusterOf(nodes);
+    this.#server = new LineServer(this, options);
+    this.#peers = new Peers<Message>(
+      { id: self.id, cluster: this.#cluster, proxy: options.peerProxy },
+      codec,
+      this,
+    );
+    this.#server.peers = this.#peers;
+    this.#forwarding = new Forwarding(this.#peers, this);
+    const others = nodes.filter(node => node.id !== self.id).map(node => node.id);
+    this.#replication = new NaiveReplication({
+      store: this.#store,
+      followers: this.#leads ? others : [],
+      send: (to, message) => this.#peers.send(to, message),
+    });
+  }
+
+  get #leads(): boolean {
+    return this.#leader.id === this.#self.id;
+  }
+
+  async start(options: NodeOptions): Promise<RunningNode> {
+    await this.#server.listen(options.listen);
+    for (const node of this.#nodes) if (node.id !== this.#self.id) this.#peers.open(node);
+    this.#sweeper = setInterval(() => this.#forwarding.sweep(), 1_000).unref();
+    return { address: formatAddress(options.listen), close: () => this.#close() };
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    this.#peers.close();
+    await this.#server.close();
+  }
+
+  handle(request: Request, responder: Responder): void {
+    switch (request.op) {
+      case 'get':
+      case 'list':
+        this.#read(request, responder);
+        return;
+      case 'set':
+      case 'remove':
+        this.#change(request, responder);
+        return;
+      default:
+        responder.answer(answerAboutNode(request, this.#state(), this.#server));
+    }
+  }
+
+  onMessage(from: string, message: Message): void {
+    switch (message.type) {
+      case 'replicate':
+      case 'replicated':
+        this.#replication.step(from, message);
+        return;
+      case 'forward':
+      case 'forwarded':
+        this.#forwarding.step(from, message);
+    }
+  }
+
+  onLinkDown(to: string): void {
+    this.#replication.lose(to);
+    this.#forwarding.linkDown(to);
+  }
+
+  #read(request: ReadRequest, responder: Responder): void {
+    if (request.read === 'linearizable') {
+      refuse(
+        'WRONG_STAGE',
+        'linearizable reads come with stage 5; this node can only tell what it holds itself',
+        {
+          stage: 5,
+        },
+      );
+    }
+    const outcome = answer(this.#store, request);
+    responder.answer(outcome.ok ? { ...outcome, local: true } : outcome);
+  }
+
+  #change(request: ChangeRequest, responder: Responder): void {
+    if (this.#leads) {
+      const { id, timeout, forward, ...command } = request;
+      const number = this.#replication.propose(command, outcome => responder.answer(outcome));
+      if (number === undefined) return;
+      const patience = Math.min(PATIENCE, Math.max(0, responder.deadline - performance.now() - 100));
+      setTimeout(() => this.#replication.giveUp(number), patience).unref();
+    } else if (request.forward === false) {
+      const leader = this.#leader;
+      const words = `${leader.id} at ${leader.address} leads; send it there, or without "forward": false`;
+      responder.answer(failed(failure('NOT_LEADER', words, { leader })));
+    } else {
+      this.#forwarding.forward(request, responder, this.#leader);
+    }
+  }
+
+  #state(): NodeState {
+    return {
+      node: this.#self.id,
+      address: this.#self.address,
+      cluster: this.#cluster,
+      stage: this.stage,
+      role: this.#leads ? 'leader' : 'follower',
+      leader: this.#leader,
+      members: this.#nodes.map(node => {
+        const active = node.id === this.#self.id || this.#peers.isUp(node.id);
+        return { ...node, role: 'voter', ...(this.#leads ? { active } : {}) };
+      }),
+      rev: this.#store.rev,
+      keys: this.#store.size,
+    };
+  }
+}
+
+/** Starts a node of stage 2; the first of `nodes` leads. */
+export function start(options: NodeOptions): Promise<RunningNode> {
+  const { id, nodes } = options;
+  if (nodes === undefined)
+    refuse('BAD_REQUEST', 'stage 2 needs --nodes: every node of the cluster, the leader first');
+  const self = nodes.find(node => node.id === id);
+  if (self === undefined)
+    refuse('BAD_REQUEST', `${id} is not in --nodes ${nodes.map(node => node.id).join(', ')}`);
+  return new NaiveNode(options, nodes, self).start(options);
+}
