@@ -27,5 +27,5 @@ export function parseEntry(line: string): Entry | undefined {
   if (!Array.isArray(content) || content.length !== 3) return undefined;
   const [index, term, command] = content as [unknown, unknown, unknown];
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(term)) return undefined;
-  return { index: index as number, term: term as number, command, line };
+  return { index: index as number, term: term as number, command, size: line.length, line };
 }

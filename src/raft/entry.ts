@@ -2,8 +2,10 @@
 export interface Entry {
   readonly index: number;
   readonly term: number;
-  /** What the state machine is to do; the core never looks inside. `null` is the no-op of a new leader (§8). */
+  /** What the state machine is to do. `null` is the no-op with which a leader begins its term (§8). */
   readonly command: unknown;
+  /** About how many bytes it takes in the log and on the wire: what batches and windows are bounded by. */
+  readonly size: number;
   /** The entry as a record of the log, once someone has needed it: made once, then carried verbatim everywhere. */
   line?: string;
 }
@@ -13,4 +15,10 @@ export interface Ballot {
   readonly term: number;
   /** The candidate that got this server's vote in this term, or null. */
   readonly vote: string | null;
+}
+
+/** The index and term of an entry: which of two logs is more up to date (§5.4.1), or where a log begins. */
+export interface Position {
+  readonly index: number;
+  readonly term: number;
 }

@@ -1,0 +1,174 @@
+import type { Clock } from '../ports/clock.ts';
+import type { Storage, StorageListener } from '../ports/storage.ts';
+import type { Transport } from '../ports/transport.ts';
+import type { Entry } from '../raft/entry.ts';
+import type { Envelope, Message } from '../raft/messages.ts';
+import type { Proposal } from '../raft/proposal.ts';
+import type { ReadGrant, Ready } from '../raft/ready.ts';
+import type { State } from '../raft/state.ts';
+
+/** What every stage's wiring of the core offers its host; a stage that has no time yet has no ticks. */
+export interface Core {
+  readonly state: State;
+  step(from: string, message: Message): void;
+  propose(proposals: readonly Proposal[]): number;
+  stored(mark: number): void;
+  linkUp(peer: string): void;
+  ready(): Ready;
+  tick?(): void;
+  read?(number: number): void;
+  transfer?(to: string): void;
+}
+
+/** What is done with what the core decides. */
+export interface Machine {
+  /** Before the core is asked what is ready: the last moment to propose and to ask for reads in this turn. */
+  beforeReady(): void;
+  apply(entry: Entry): void;
+  granted(read: ReadGrant): void;
+  /** After everything of a turn was applied. */
+  afterTurn(): void;
+}
+
+export interface HostOptions {
+  readonly core: Core;
+  readonly storage: Storage;
+  readonly transport: Transport<Message>;
+  readonly clock: Clock;
+  readonly machine: Machine;
+  /** Milliseconds of a tick. */
+  readonly tick: number;
+}
+
+/** Answers that leave when a mark is durable. */
+interface Held {
+  readonly mark: number;
+  readonly answers: readonly Envelope[];
+}
+
+/**
+ * The turn loop. Everything that arrives is stepped into the core at once; when all that came together has been
+ * taken in, one turn asks the core what is ready, sends, writes and applies. What rests on the disk (a vote, an
+ * answer to entries) waits for it; what does not (entries for followers) leaves beside the leader's own write.
+ */
+export class Host implements StorageListener {
+  readonly #core: Core;
+  readonly #storage: Storage;
+  readonly #transport: Transport<Message>;
+  readonly #clock: Clock;
+  readonly #machine: Machine;
+  readonly #ticker: { stop(): void };
+  readonly #tick: number;
+  #isTurnDue = false;
+  #isStopped = false;
+  #durable = 0;
+  readonly #held: Held[] = [];
+  /** The highest index applied to the state machine. */
+  #applied: number;
+  #tickedAt: number;
+
+  constructor({ core, storage, transport, clock, machine, tick }: HostOptions) {
+    this.#core = core;
+    this.#storage = storage;
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#machine = machine;
+    this.#tick = tick;
+    this.#applied = core.state.handed;
+    this.#tickedAt = clock.now();
+    this.#ticker = clock.every(tick, () => this.#onTick());
+    this.wake();
+  }
+
+  get applied(): number {
+    return this.#applied;
+  }
+
+  onMessage(from: string, message: Message): void {
+    if (this.#isStopped) return;
+    this.#core.step(from, message);
+    this.wake();
+  }
+
+  onDurable(mark: number): void {
+    if (this.#isStopped) return;
+    this.#durable = mark;
+    this.#core.stored(mark);
+    this.#release();
+    this.wake();
+  }
+
+  onLinkUp(peer: string): void {
+    this.#core.linkUp(peer);
+    this.wake();
+  }
+
+  /** Has a turn run soon. */
+  wake(): void {
+    if (this.#isTurnDue || this.#isStopped) return;
+    this.#isTurnDue = true;
+    this.#clock.soon(() => this.#turn());
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#ticker.stop();
+  }
+
+  /**
+   * A tick is time that this node was awake for. After a pause only one is counted, whatever the clock says: what
+   * others sent meanwhile is still unread, and must be heard before anyone is declared silent.
+   */
+  #onTick(): void {
+    if (this.#isStopped) return;
+    this.#tickedAt = this.#clock.now();
+    this.#core.tick?.();
+    this.wake();
+  }
+
+  /** True when ticks come as they should: a node that has just been paused does not know what it missed. */
+  get isAwake(): boolean {
+    return this.#clock.now() - this.#tickedAt < 4 * this.#tick;
+  }
+
+  #turn(): void {
+    this.#isTurnDue = false;
+    if (this.#isStopped) return;
+    this.#machine.beforeReady();
+    const ready = this.#core.ready();
+    this.#send(ready.messages);
+    if (ready.ballot !== undefined || ready.entries.length > 0 || ready.commit !== undefined) {
+      const { mark, ballot, entries, commit } = ready;
+      this.#storage.write({ mark, ballot, entries, commit });
+    }
+    if (ready.answers.length > 0) this.#held.push({ mark: ready.mark, answers: ready.answers });
+    this.#release();
+    for (const entry of ready.committed) {
+      this.#machine.apply(entry);
+      this.#applied = entry.index;
+    }
+    for (const read of ready.reads) this.#machine.granted(read);
+    this.#machine.afterTurn();
+  }
+
+  #release(): void {
+    for (let first = this.#held[0]; first !== undefined && first.mark <= this.#durable; first = this.#held[0]) {
+      this.#held.shift();
+      this.#send(first.answers);
+    }
+  }
+
+  #send(envelopes: readonly Envelope[]): void {
+    for (const { to, message } of envelopes) this.#transport.send(to, this.#filled(message));
+  }
+
+  /** Reads from disk the entries that the core no longer has in memory. */
+  #filled(message: Message): Message {
+    if (message.type !== 'append' || message.stored === undefined) return message;
+    const { stored, ...head } = message;
+    return { ...head, entries: this.#storage.read(stored.from, stored.to, READ_BYTES) };
+  }
+}
+
+/** Bytes of entries that are read back from disk for one message. */
+const READ_BYTES = 262_144;

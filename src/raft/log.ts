@@ -1,0 +1,145 @@
+import type { Entry, Position } from './entry.ts';
+
+/** The first index of a run of entries of one term. */
+interface Run {
+  readonly first: number;
+  readonly term: number;
+}
+
+/**
+ * The log as the core sees it: the term of every entry since the base (runs of one term, since terms are few),
+ * and the entries themselves as far back as the cache goes; what is older is read from disk by whoever sends it.
+ */
+export class Log {
+  /** The entry just before the first: what a snapshot stands for; 0 and 0 until there is one (§7). */
+  #base: Position;
+  readonly #runs: Run[] = [];
+  #cache: Entry[] = [];
+  #cacheBytes = 0;
+  #last: Position;
+
+  constructor(base: Position = { index: 0, term: 0 }, entries: readonly Entry[] = []) {
+    this.#base = base;
+    this.#last = base;
+    this.append(entries);
+  }
+
+  get base(): Position {
+    return this.#base;
+  }
+
+  /** The last entry, or the base when there is none. */
+  get last(): Position {
+    return this.#last;
+  }
+
+  /** The first index whose entry is in memory; one beyond the last when none is. */
+  get firstCached(): number {
+    return this.#cache[0]?.index ?? this.#last.index + 1;
+  }
+
+  get cachedBytes(): number {
+    return this.#cacheBytes;
+  }
+
+  /** The term of an entry, or of the base; undefined outside. */
+  termAt(index: number): number | undefined {
+    if (index === this.#last.index) return this.#last.term;
+    if (index === this.#base.index) return this.#base.term;
+    if (index < this.#base.index || index > this.#last.index) return undefined;
+    return this.#runs[this.#runOf(index)]?.term;
+  }
+
+  /** Adds entries, each at the index after the one before. */
+  append(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (entry.index !== this.#last.index + 1) {
+        throw new Error(
+          `broken invariant: entry ${entry.index} cannot follow ${this.#last.index} in the log`,
+        );
+      }
+      if (entry.term < this.#last.term) {
+        throw new Error(`broken invariant: terms fall from ${this.#last.term} to ${entry.term} in the log`);
+      }
+      if (entry.term !== this.#runs.at(-1)?.term) this.#runs.push({ first: entry.index, term: entry.term });
+      this.#cache.push(entry);
+      this.#cacheBytes += entry.size;
+      this.#last = entry;
+    }
+  }
+
+  /** Removes the entry at this index and all that follow it. */
+  truncate(from: number): void {
+    if (from <= this.#base.index) throw new Error(`broken invariant: ${from} lies before the log's base`);
+    if (from > this.#last.index) return;
+    const term = this.termAt(from - 1) ?? this.#base.term;
+    while ((this.#runs.at(-1)?.first ?? 0) >= from) this.#runs.pop();
+    for (
+      let entry = this.#cache.at(-1);
+      entry !== undefined && entry.index >= from;
+      entry = this.#cache.at(-1)
+    ) {
+      this.#cache.pop();
+      this.#cacheBytes -= entry.size;
+    }
+    this.#last = { index: from - 1, term };
+  }
+
+  /** Entries from an index on, at most `bytes` of them but one at least; none when the first is not in memory. */
+  cached(from: number, bytes: number): Entry[] {
+    const first = this.firstCached;
+    if (from < first || from > this.#last.index) return [];
+    let end = from - first;
+    for (let size = 0; end < this.#cache.length; end += 1) {
+      size += this.#cache[end]?.size ?? 0;
+      if (size > bytes && end > from - first) break;
+    }
+    return this.#cache.slice(from - first, end);
+  }
+
+  /** Entries of a range that is in memory. */
+  range(from: number, to: number): Entry[] {
+    const first = this.firstCached;
+    return this.#cache.slice(from - first, to + 1 - first);
+  }
+
+  /**
+   * Forgets entries up to an index, oldest first, until the cache is within its bounds; their terms stay known. It
+   * waits until there is a good deal to forget, since what stays is copied.
+   */
+  shrink(through: number, bytes: number): void {
+    if (this.#cacheBytes < bytes * 1.25) return;
+    let count = 0;
+    for (let size = this.#cacheBytes; size > bytes; count += 1) {
+      const entry = this.#cache[count];
+      if (entry === undefined || entry.index > through) break;
+      size -= entry.size;
+      this.#cacheBytes = size;
+    }
+    if (count > 0) this.#cache = this.#cache.slice(count);
+  }
+
+  /**
+   * The last index, no later than `index`, whose term is no later than `term`. Logs that agree anywhere agree no
+   * later than there, so a leader and a follower that search in turn skip a whole term at each exchange (§5.3).
+   */
+  lastWithin(index: number, term: number): number {
+    let at = Math.min(index, this.#last.index);
+    while (at > this.#base.index && (this.termAt(at) ?? 0) > term) {
+      at = (this.#runs[this.#runOf(at)]?.first ?? 1) - 1;
+    }
+    return Math.max(at, this.#base.index);
+  }
+
+  /** The place among the runs of the one that holds an index. */
+  #runOf(index: number): number {
+    let low = 0;
+    let high = this.#runs.length - 1;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((this.#runs[middle]?.first ?? 0) <= index) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+}
