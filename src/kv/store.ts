@@ -1,5 +1,6 @@
 import sortedBtree from 'sorted-btree';
 import { byCodePoint } from '../wire/order.ts';
+import { Digest } from './digest.ts';
 
 /** The package is CommonJS, and its class is the `default` of what it exports. */
 const BTree = sortedBtree.default;
@@ -22,11 +23,14 @@ export interface Entry {
  */
 export class Store {
   readonly #tree: Tree;
+  readonly #digest: Digest;
   #rev: number;
 
-  constructor(tree: Tree = new BTree<string, Entry>(undefined, byCodePoint), rev = 0) {
-    this.#tree = tree;
-    this.#rev = rev;
+  /** An empty store, or a copy in O(1) of another; each may change without the other. */
+  constructor(from?: Store) {
+    this.#tree = from === undefined ? new BTree<string, Entry>(undefined, byCodePoint) : from.#tree.clone();
+    this.#digest = new Digest(from === undefined ? undefined : from.#digest);
+    this.#rev = from === undefined ? 0 : from.#rev;
   }
 
   /** The revision of the last change; 0 before the first. */
@@ -54,12 +58,18 @@ export class Store {
     const old = this.#tree.get(key);
     const entry = { value, create: old?.create ?? rev, mod: rev, version: (old?.version ?? 0) + 1 };
     this.#tree.set(key, entry);
+    if (old !== undefined) this.#digest.toggle(key, old);
+    this.#digest.toggle(key, entry);
     return entry;
   }
 
   /** Removes a key as a part of the change that `commit` will number; false when it is not there. */
   delete(key: string): boolean {
-    return this.#tree.delete(key);
+    const old = this.#tree.get(key);
+    if (old === undefined) return false;
+    this.#tree.delete(key);
+    this.#digest.toggle(key, old);
+    return true;
   }
 
   /** Ends a change: everything put or deleted since the last call has the revision that this returns. */
@@ -68,8 +78,8 @@ export class Store {
     return this.#rev;
   }
 
-  /** A copy in O(1); each may change without the other. */
-  clone(): Store {
-    return new Store(this.#tree.clone(), this.#rev);
+  /** A checksum of everything in the store, its revision included; equal stores have equal ones. */
+  get hash(): string {
+    return `${this.#digest}-${this.#rev}`;
   }
 }

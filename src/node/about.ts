@@ -1,3 +1,4 @@
+import type { LogExtent } from '../ports/storage.ts';
 import type { NodeAddress } from '../wire/address.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { type NodeRequest, OPS, opsOfStage } from '../wire/ops.ts';
@@ -10,6 +11,9 @@ export interface Member extends NodeAddress {
   readonly role: 'voter' | 'learner';
   /** At the leader: whether it can reach the member. */
   readonly active?: boolean;
+  /** At the leader, from stage 4: the index up to which its log is known to be equal, and how many entries it lacks. */
+  readonly match?: number;
+  readonly lag?: number;
 }
 
 /** What a stage knows of its node; what it leaves out has the value of a node without a log. */
@@ -23,13 +27,29 @@ export interface NodeState {
   readonly members: readonly Member[];
   readonly rev: number;
   readonly keys: number;
+  /** From stage 4. */
+  readonly raft?: RaftFacts;
 }
+
+/** What `status` tells of a node's log. */
+export interface RaftFacts {
+  readonly term: number;
+  readonly commit: number;
+  readonly applied: number;
+  readonly log: LogExtent;
+  readonly hash: string;
+  /** From stage 5, at a follower: milliseconds since the leader was last heard. */
+  readonly silence?: number;
+}
+
+const NO_RAFT: RaftFacts = { term: 0, commit: 0, applied: 0, log: { first: 0, last: 0, bytes: 0 }, hash: '' };
 
 const startedAt = performance.now();
 
 /** Answers the operations that are about the node asked, the same at every stage. */
 export function answerAboutNode(request: NodeRequest, state: NodeState, server: LineServer): Outcome {
-  const { node, address, cluster, stage, role, leader, members, rev, keys } = state;
+  const { node, address, cluster, stage, role, leader, members, rev, keys, raft = NO_RAFT } = state;
+  const { hash, ...facts } = raft;
   const ops = opsOfStage(stage);
   switch (request.op) {
     case 'help':
@@ -65,11 +85,8 @@ export function answerAboutNode(request: NodeRequest, state: NodeState, server: 
         cluster,
         stage,
         role,
-        term: 0,
         leader,
-        commit: 0,
-        applied: 0,
-        log: { first: 0, last: 0, bytes: 0 },
+        ...facts,
         snapshot: { index: 0, term: 0, bytes: 0 },
         keys,
         connections: server.connections,
@@ -77,6 +94,10 @@ export function answerAboutNode(request: NodeRequest, state: NodeState, server: 
         uptime: Math.floor((performance.now() - startedAt) / 1_000),
         members,
       };
+    case 'members':
+      return { ok: true, rev, members };
+    case 'hash':
+      return { ok: true, rev, applied: raft.applied, hash };
     case 'quit':
       return { ok: true, rev };
   }

@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import type { Clock } from '../ports/clock.ts';
 import type { Transport } from '../ports/transport.ts';
 import type { NodeAddress } from '../wire/address.ts';
 import { failure } from '../wire/errors.ts';
@@ -29,17 +29,20 @@ interface Forwarded {
 export class Forwarding {
   readonly #transport: Transport<ForwardMessage>;
   readonly #service: Service;
+  readonly #clock: Clock;
   readonly #open = new Map<number, Forwarded>();
-  // A random start, so that an answer to this node's former life matches nothing in this one.
-  #number = randomInt(2 ** 47);
+  #number: number;
 
-  constructor(transport: Transport<ForwardMessage>, service: Service) {
+  /** `firstNumber`: random, so that an answer to this node's former life matches nothing in this one. */
+  constructor(transport: Transport<ForwardMessage>, service: Service, clock: Clock, firstNumber: number) {
     this.#transport = transport;
     this.#service = service;
+    this.#clock = clock;
+    this.#number = firstNumber;
   }
 
   forward(request: Request, responder: Responder, to: NodeAddress): void {
-    const patience = responder.deadline - performance.now();
+    const patience = responder.deadline - this.#clock.now();
     this.#number += 1;
     const number = this.#number;
     if (this.#transport.send(to.id, { type: 'forward', number, patience, request })) {
@@ -60,7 +63,7 @@ export class Forwarding {
     const { request, patience } = message;
     const answer = (outcome: Outcome) =>
       void this.#transport.send(from, { type: 'forwarded', number, outcome });
-    const responder: Responder = { deadline: performance.now() + patience, answer };
+    const responder: Responder = { deadline: this.#clock.now() + patience, answer };
     try {
       this.#service.handle({ ...request, forward: false }, responder);
     } catch (error) {
@@ -82,7 +85,7 @@ export class Forwarding {
 
   /** Forgets what nobody waits for any longer. */
   sweep(): void {
-    const now = performance.now();
+    const now = this.#clock.now();
     for (const [number, { responder }] of this.#open) if (responder.deadline < now) this.#open.delete(number);
   }
 }

@@ -15,6 +15,12 @@ export interface Core {
   stored(mark: number): void;
   linkUp(peer: string): void;
   ready(): Ready;
+  /** From stage 5: whether a leader was answered by a majority when it last counted. */
+  readonly hasQuorum?: boolean;
+  /** From stage 6: leadership is being handed over, and nothing may be proposed meanwhile. */
+  readonly isHandingOver?: boolean;
+  /** From stage 5: ticks since this node last heard its leader. */
+  readonly silence?: number;
   tick?(): void;
   read?(number: number): void;
   transfer?(to: string): void;
@@ -40,6 +46,9 @@ export interface HostOptions {
   readonly tick: number;
 }
 
+/** Bytes of entries that are read back from disk for one message. */
+const READ_BYTES = 262_144;
+
 /** Answers that leave when a mark is durable. */
 interface Held {
   readonly mark: number;
@@ -58,14 +67,12 @@ export class Host implements StorageListener {
   readonly #clock: Clock;
   readonly #machine: Machine;
   readonly #ticker: { stop(): void };
-  readonly #tick: number;
   #isTurnDue = false;
   #isStopped = false;
   #durable = 0;
   readonly #held: Held[] = [];
   /** The highest index applied to the state machine. */
   #applied: number;
-  #tickedAt: number;
 
   constructor({ core, storage, transport, clock, machine, tick }: HostOptions) {
     this.#core = core;
@@ -73,9 +80,7 @@ export class Host implements StorageListener {
     this.#transport = transport;
     this.#clock = clock;
     this.#machine = machine;
-    this.#tick = tick;
     this.#applied = core.state.handed;
-    this.#tickedAt = clock.now();
     this.#ticker = clock.every(tick, () => this.#onTick());
     this.wake();
   }
@@ -115,20 +120,10 @@ export class Host implements StorageListener {
     this.#ticker.stop();
   }
 
-  /**
-   * A tick is time that this node was awake for. After a pause only one is counted, whatever the clock says: what
-   * others sent meanwhile is still unread, and must be heard before anyone is declared silent.
-   */
   #onTick(): void {
     if (this.#isStopped) return;
-    this.#tickedAt = this.#clock.now();
     this.#core.tick?.();
     this.wake();
-  }
-
-  /** True when ticks come as they should: a node that has just been paused does not know what it missed. */
-  get isAwake(): boolean {
-    return this.#clock.now() - this.#tickedAt < 4 * this.#tick;
   }
 
   #turn(): void {
@@ -152,7 +147,11 @@ export class Host implements StorageListener {
   }
 
   #release(): void {
-    for (let first = this.#held[0]; first !== undefined && first.mark <= this.#durable; first = this.#held[0]) {
+    for (
+      let first = this.#held[0];
+      first !== undefined && first.mark <= this.#durable;
+      first = this.#held[0]
+    ) {
       this.#held.shift();
       this.#send(first.answers);
     }
@@ -169,6 +168,3 @@ export class Host implements StorageListener {
     return { ...head, entries: this.#storage.read(stored.from, stored.to, READ_BYTES) };
   }
 }
-
-/** Bytes of entries that are read back from disk for one message. */
-const READ_BYTES = 262_144;

@@ -24,6 +24,11 @@ export interface Handshake {
   readonly to: string;
 }
 
+export interface LinkEvents {
+  up(): void;
+  down(): void;
+}
+
 /**
  * The way from this node to one other: a connection that carries this node's messages, opened with a handshake,
  * and opened again, with growing and random waits, whenever it breaks. The other direction is the other node's.
@@ -32,7 +37,7 @@ export class Link {
   readonly #peer: NodeAddress;
   readonly #handshake: Handshake;
   readonly #proxy: URL | undefined;
-  readonly #onDown: () => void;
+  readonly #events: LinkEvents;
   #socket: Socket | undefined;
   /** What to destroy to give up the present try: a socket, or a tunnel that is being opened. */
   #way: { destroy(): unknown } | undefined;
@@ -46,11 +51,11 @@ export class Link {
   #queued = 0;
   #refusal = '';
 
-  constructor(peer: NodeAddress, handshake: Handshake, proxy: string | undefined, onDown: () => void) {
+  constructor(peer: NodeAddress, handshake: Handshake, proxy: string | undefined, events: LinkEvents) {
     this.#peer = peer;
     this.#handshake = handshake;
     this.#proxy = proxy === undefined ? undefined : new URL(proxy);
-    this.#onDown = onDown;
+    this.#events = events;
     this.#dial();
   }
 
@@ -118,6 +123,7 @@ export class Link {
       this.#isUp = true;
       this.#wait = FIRST_WAIT;
       this.#refusal = '';
+      this.#events.up();
     });
     socket.write(`${JSON.stringify(this.#handshake)}\n`);
   }
@@ -148,7 +154,7 @@ export class Link {
     if (wasUp) log('down: %s (%s)', this.#peer.id, reason);
     this.#retry = setTimeout(() => this.#dial(), this.#wait * (0.5 + Math.random())).unref();
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
-    if (wasUp) this.#onDown();
+    if (wasUp) this.#events.down();
   }
 }
 

@@ -9,6 +9,8 @@ export interface NodeOptions extends ServerOptions {
   readonly nodes?: readonly NodeAddress[];
   /** An HTTP proxy for the links to other nodes, as `http://ID@host:port`; without it they are dialled directly. */
   readonly peerProxy?: string;
+  /** The folder that keeps its log and its vote, at the stages that have one. */
+  readonly data?: string;
 }
 
 /** A node that runs in this process. */

@@ -50,7 +50,11 @@ export class Peers<Message> implements Transport<Message> {
   open(peer: NodeAddress): void {
     const { id: from, cluster, proxy } = this.#options;
     const handshake: Handshake = { op: 'peer', protocol: 1, cluster, from, to: peer.id };
-    this.#links.set(peer.id, new Link(peer, handshake, proxy, () => this.#listener.onLinkDown(peer.id)));
+    const events = {
+      up: () => this.#listener.onLinkUp(peer.id),
+      down: () => this.#listener.onLinkDown(peer.id),
+    };
+    this.#links.set(peer.id, new Link(peer, handshake, proxy, events));
   }
 
   send(to: string, message: Message): boolean {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { answer } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import { answerAboutNode, type NodeState } from '../../src/node/about.ts';
@@ -5,6 +6,7 @@ import { Forwarding, type ForwardMessage } from '../../src/node/forwarding.ts';
 import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
 import { clusterOf, Peers } from '../../src/node/peers.ts';
 import { LineServer, type Responder, type Service } from '../../src/node/server.ts';
+import { systemClock } from '../../src/node/system-clock.ts';
 import type { Codec, TransportListener } from '../../src/ports/transport.ts';
 import { formatAddress, type NodeAddress } from '../../src/wire/address.ts';
 import { failure, refuse } from '../../src/wire/errors.ts';
@@ -48,7 +50,7 @@ class NaiveNode implements Service, TransportListener<Message> {
       this,
     );
     this.#server.peers = this.#peers;
-    this.#forwarding = new Forwarding(this.#peers, this);
+    this.#forwarding = new Forwarding(this.#peers, this, systemClock, randomInt(2 ** 47));
     const others = nodes.filter(node => node.id !== self.id).map(node => node.id);
     this.#replication = new NaiveReplication({
       store: this.#store,
@@ -100,6 +102,9 @@ class NaiveNode implements Service, TransportListener<Message> {
         this.#forwarding.step(from, message);
     }
   }
+
+  /** What a node missed while it was away stays missed. */
+  onLinkUp(_to: string): void {}
 
   onLinkDown(to: string): void {
     this.#replication.lose(to);

@@ -57,6 +57,16 @@ export class Raft {
     }
   }
 
+  /** Whether the leader was answered by a majority when it last counted. */
+  get hasQuorum(): boolean {
+    return this.#heartbeats.hasQuorum;
+  }
+
+  /** Ticks since this node last heard its leader. */
+  get silence(): number {
+    return this.#heartbeats.silence;
+  }
+
   tick(): void {
     this.#heartbeats.tick();
   }

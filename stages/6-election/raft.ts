@@ -66,6 +66,16 @@ export class Raft {
     }
   }
 
+  /** Leadership is being handed over, and nothing may be proposed meanwhile. */
+  get isHandingOver(): boolean {
+    return this.#election.successor !== undefined;
+  }
+
+  /** Ticks since this node last heard its leader. */
+  get silence(): number {
+    return this.#heartbeats.silence;
+  }
+
   tick(): void {
     this.#heartbeats.tick();
     if (this.state.role === 'leader' && !this.#heartbeats.hasQuorum) this.#election.stepDown();

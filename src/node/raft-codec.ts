@@ -1,0 +1,63 @@
+import type { Codec } from '../ports/transport.ts';
+import type { Entry } from '../raft/entry.ts';
+import type { Message } from '../raft/messages.ts';
+import type { ForwardMessage } from './forwarding.ts';
+import { entryLine, parseEntry } from './record.ts';
+
+/** What nodes say to each other from stage 4 on. */
+export type NodeMessage = Message | ForwardMessage;
+
+/** The numbers and flags that each message must bring, whoever sends it. */
+const SHAPES: {
+  readonly [Type in NodeMessage['type']]: { readonly numbers: string[]; readonly flags?: string[] };
+} = {
+  append: { numbers: ['term', 'prevIndex', 'prevTerm', 'commit'] },
+  appended: { numbers: ['term', 'match'] },
+  'append-refused': { numbers: ['term', 'prevIndex', 'hint', 'hintTerm'] },
+  heartbeat: { numbers: ['term', 'commit', 'round'] },
+  'heartbeat-answer': { numbers: ['term', 'round'] },
+  'read-index': { numbers: ['term', 'number'] },
+  'read-index-answer': { numbers: ['term', 'number', 'index'] },
+  'request-vote': { numbers: ['term', 'lastIndex', 'lastTerm'], flags: ['pre', 'transfer'] },
+  vote: { numbers: ['term'], flags: ['pre', 'granted'] },
+  'timeout-now': { numbers: ['term'] },
+  forward: { numbers: ['number'] },
+  forwarded: { numbers: ['number'] },
+};
+
+/**
+ * The messages as lines. Entries follow their header as the very records that the logs hold: the leader writes each
+ * once, and a follower checks its sum and appends it as it came.
+ */
+export const raftCodec: Codec<NodeMessage> = {
+  encode(message) {
+    if (message.type !== 'append') return JSON.stringify(message);
+    const { entries, ...head } = message;
+    const header = JSON.stringify({ ...head, lines: entries.length });
+    return entries.length === 0 ? header : `${header}\n${entries.map(entryLine).join('\n')}`;
+  },
+
+  decode(header, lines) {
+    const { type } = header;
+    if (typeof type !== 'string' || !Object.hasOwn(SHAPES, type)) throw new Error('there is no such message');
+    const { numbers, flags = [] } = SHAPES[type as NodeMessage['type']];
+    for (const name of numbers) {
+      const number = header[name];
+      if (!Number.isSafeInteger(number) || (number as number) < 0) throw new Error(`${type} lacks ${name}`);
+    }
+    for (const name of flags) if (typeof header[name] !== 'boolean') throw new Error(`${type} lacks ${name}`);
+    if (type !== 'append') return header as unknown as NodeMessage;
+    const { lines: count, ...head } = header;
+    const first = Number(header.prevIndex) + 1;
+    return {
+      ...head,
+      entries: lines.map((line, at) => soundEntry(line, first + at)),
+    } as unknown as NodeMessage;
+  },
+};
+
+function soundEntry(line: string, index: number): Entry {
+  const entry = parseEntry(line);
+  if (entry?.index !== index) throw new Error('an entry is damaged or out of place');
+  return entry;
+}
