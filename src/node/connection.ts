@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import split2 from 'split2';
 import { failure } from '../wire/errors.ts';
 import { LIMITS } from '../wire/limits.ts';
-import { OPS, type Request, type RequestId } from '../wire/ops.ts';
+import { mayChange, type Request, type RequestId } from '../wire/ops.ts';
 import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { isHttp, readLine } from '../wire/request.ts';
 import type { PeerSession } from './peers.ts';
@@ -266,7 +266,7 @@ export class Connection {
 
   #timeOut(pending: Pending): void {
     const { op, timeout = TIMEOUT } = pending.request;
-    const mayHaveHappened = OPS[op].kind === 'change' && pending !== this.#waiting;
+    const mayHaveHappened = mayChange(op) && pending !== this.#waiting;
     const advice = mayHaveHappened
       ? 'it may or may not have happened: read before you repeat it'
       : 'try again';
@@ -307,5 +307,5 @@ function isHandshake(line: string): boolean {
 }
 
 function orderOf(request: Request): 'read' | 'change' {
-  return OPS[request.op].kind === 'change' ? 'change' : 'read';
+  return mayChange(request.op) ? 'change' : 'read';
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Transport } from '../ports/transport.ts';
 import type { NodeAddress } from '../wire/address.ts';
 import { failure } from '../wire/errors.ts';
-import { OPS, type Request } from '../wire/ops.ts';
+import { mayChange, type Request } from '../wire/ops.ts';
 import { failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import type { Responder, Service } from './server.ts';
 
@@ -76,7 +76,7 @@ export class Forwarding {
     for (const [number, { to: node, request, responder }] of this.#open) {
       if (node.id !== to) continue;
       this.#open.delete(number);
-      const isChange = OPS[request.op].kind === 'change';
+      const isChange = mayChange(request.op);
       const advice = isChange ? 'it may or may not have happened: read before you repeat it' : 'try again';
       const words = `the way to ${node.id} at ${node.address} broke while it was answering; ${advice}`;
       responder.answer(failed(failure('LEADER_LOST', words, { definite: !isChange })));

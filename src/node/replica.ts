@@ -5,13 +5,16 @@ import type { Transport, TransportListener } from '../ports/transport.ts';
 import { type Configuration, isConfiguration, quorumOf } from '../raft/configuration.ts';
 import type { Beginning } from '../raft/state.ts';
 import { DEFAULT_TIMING, type Timing } from '../raft/timing.ts';
-import type { ChangeRequest, ReadRequest } from '../wire/ops.ts';
+import { failure } from '../wire/errors.ts';
+import type { Request, RequestOf } from '../wire/ops.ts';
+import { failed } from '../wire/reply.ts';
 import type { Member, RaftFacts } from './about.ts';
 import { Forwarding } from './forwarding.ts';
 import { type Core, Host } from './host.ts';
 import type { NodeMessage } from './raft-codec.ts';
 import { ReplicatedStore } from './replicated-store.ts';
-import type { Responder } from './server.ts';
+import type { Responder, Service } from './server.ts';
+import { Transfers } from './transfers.ts';
 
 /** Milliseconds of a tick. */
 const TICK = 50;
@@ -39,7 +42,8 @@ export interface ReplicaOptions {
  * A node without its sockets and its files: core, host, store and what stands between them and a client. It knows
  * the world only through its ports, so that a simulator can be the world.
  */
-export class Replica implements TransportListener<NodeMessage>, StorageListener {
+export class Replica implements Service, TransportListener<NodeMessage>, StorageListener {
+  readonly stage: number;
   readonly core: Core;
   readonly configuration: Configuration;
   readonly store = new Store();
@@ -47,18 +51,19 @@ export class Replica implements TransportListener<NodeMessage>, StorageListener 
   readonly #host: Host;
   readonly #replicated: ReplicatedStore;
   readonly #forwarding: Forwarding;
+  readonly #transfers: Transfers;
   readonly #storage: Storage;
   readonly #sweeper: { stop(): void };
 
   constructor({ id, stage, recovered, storage, transport, clock, random }: ReplicaOptions) {
     this.#id = id;
+    this.stage = stage.number;
     this.#storage = storage;
     this.configuration = configurationIn(recovered);
     const beginning: Beginning = { ...recovered, id, quorum: quorumOf(this.configuration) };
     this.core = stage.makeCore(beginning, DEFAULT_TIMING, random);
     const firstNumber = Math.floor(random() * 2 ** 47);
-    const service = { stage: stage.number, handle: this.#handleForwarded.bind(this) };
-    this.#forwarding = new Forwarding(transport, service, clock, firstNumber);
+    this.#forwarding = new Forwarding(transport, this, clock, firstNumber);
     this.#replicated = new ReplicatedStore({
       store: this.store,
       core: this.core,
@@ -67,6 +72,12 @@ export class Replica implements TransportListener<NodeMessage>, StorageListener 
       addressOf: node => this.configuration.nodes[node],
       wake: () => this.#host.wake(),
       isFull: () => storage.isFull,
+    });
+    this.#transfers = new Transfers({
+      core: this.core,
+      addressOf: node => this.configuration.nodes[node],
+      rev: () => this.store.rev,
+      wake: () => this.#host.wake(),
     });
     this.#host = new Host({
       core: this.core,
@@ -78,21 +89,42 @@ export class Replica implements TransportListener<NodeMessage>, StorageListener 
     });
     this.#sweeper = clock.every(SWEEP, () => {
       this.#replicated.sweep();
+      this.#transfers.check();
       this.#forwarding.sweep();
     });
   }
 
-  read(request: ReadRequest, responder: Responder): void {
-    this.#replicated.read(request, responder);
+  /** Answers a request that is not about this node alone; one that another node has forwarded, too. */
+  handle(request: Request, responder: Responder): void {
+    switch (request.op) {
+      case 'get':
+      case 'list':
+        this.#replicated.read(request, responder);
+        return;
+      case 'set':
+      case 'remove':
+        this.#replicated.change(request, responder);
+        return;
+      case 'transfer-leader':
+        this.#transfer(request, responder);
+        return;
+      default:
+        throw new Error(`${request.op} is not for a replica`);
+    }
   }
 
-  change(request: ChangeRequest, responder: Responder): void {
-    this.#replicated.change(request, responder);
-  }
-
-  #handleForwarded(request: Parameters<Forwarding['forward']>[0], responder: Responder): void {
-    if (request.op === 'set' || request.op === 'remove') this.change(request, responder);
-    else if (request.op === 'get' || request.op === 'list') this.read(request, responder);
+  /** Hands leadership over, here or where the leader is. */
+  #transfer(request: RequestOf<'transfer-leader'>, responder: Responder): void {
+    const { role, leader } = this.core.state;
+    if (role === 'leader') this.#transfers.transfer(request, responder);
+    else if (leader === null || request.forward === false) {
+      responder.answer(
+        failed(failure('NO_LEADER', 'this node does not lead and cannot pass it on; try again')),
+      );
+    } else {
+      const address = this.configuration.nodes[leader] ?? '';
+      this.#forwarding.forward(request, responder, { id: leader, address });
+    }
   }
 
   onMessage(from: string, message: NodeMessage): void {

@@ -1,4 +1,4 @@
-import { isNodeId } from './address.ts';
+import { formatAddress, isNodeId, type NodeAddress, parseAddress } from './address.ts';
 import { refuse } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { isLongerThan, shortened } from './text.ts';
@@ -80,6 +80,20 @@ export const nodeId: Field<string> = {
   type: 'a node id (1 to 64 of A-Z a-z 0-9 . _ -)',
   check: (input, name) =>
     typeof input === 'string' && isNodeId(input) ? input : wrong(name, nodeId.type, input),
+};
+
+/** Nodes as `{id: address}`, given on as a list with canonical addresses. */
+export const nodeAddresses: Field<readonly NodeAddress[]> = {
+  type: 'an object that gives the address of each node, as {"n1":"127.0.0.1:7001"}',
+  check: (input, name) => {
+    const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
+    if (!isObject || Object.keys(input).length === 0) wrong(name, nodeAddresses.type, input);
+    return Object.entries(input).map(([id, address]) => {
+      nodeId.check(id, `${name}: ${shortened(id)}`);
+      if (typeof address !== 'string') wrong(`${name}.${id}`, 'an address as host:port', address);
+      return { id, address: formatAddress(parseAddress(address)) };
+    });
+  },
 };
 
 /** One comparison with a key as it is now; those present must all hold. An absent key has `mod`, `create`, `version` 0. */

@@ -4,6 +4,8 @@ import {
   flag,
   key,
   later,
+  nodeAddresses,
+  nodeId,
   pageSize,
   positive,
   prefix,
@@ -11,8 +13,11 @@ import {
   value,
 } from './fields.ts';
 
-/** `node`: about the node asked. `read`: of the store. `change`: of the store, through the log from stage 4. */
-export type OpKind = 'node' | 'read' | 'change';
+/**
+ * `node`: about the node asked. `read`: of the store. `change`: of the store, through the log from stage 4.
+ * `cluster`: of the cluster itself.
+ */
+export type OpKind = 'node' | 'read' | 'change' | 'cluster';
 
 type Fields = Readonly<Record<string, Field<unknown>>>;
 
@@ -127,6 +132,22 @@ export const OPS = {
     required: {},
     optional: { prefix, depth: positive, values: flag, limit: pageSize, after: prefix, read: readMode },
   },
+  init: {
+    kind: 'cluster',
+    stage: 6,
+    about: 'init nodes: makes a cluster of nodes that wait for one; sent to any of them',
+    example: '{"op":"init","nodes":{"n1":"127.0.0.1:7001","n2":"127.0.0.1:7002"}}',
+    required: { nodes: nodeAddresses },
+    optional: {},
+  },
+  'transfer-leader': {
+    kind: 'cluster',
+    stage: 6,
+    about: 'transfer-leader [to]: hands leadership to a node, or to the one that is furthest',
+    example: '{"op":"transfer-leader","to":"n2"}',
+    required: {},
+    optional: { to: nodeId },
+  },
 } as const satisfies Record<string, Op>;
 
 export type OpName = keyof typeof OPS;
@@ -141,14 +162,18 @@ export const LATER_OPS: ReadonlyMap<string, number> = new Map([
   ['revoke', 6],
   ['leases', 6],
   ['session', 6],
-  ['init', 6],
-  ['transfer-leader', 6],
   ['snapshot', 7],
   ['backup', 7],
   ['add-learner', 8],
   ['change-membership', 8],
   ['remove-node', 8],
 ]);
+
+/** Whether an operation may leave something behind, so that an answer lost on the way leaves its outcome unknown. */
+export function mayChange(op: OpName): boolean {
+  const { kind } = OPS[op];
+  return kind === 'change' || kind === 'cluster';
+}
 
 /** The names of the operations that a node of this stage answers. */
 export function opsOfStage(stage: number): OpName[] {
@@ -177,4 +202,5 @@ type NamesOf<Kind extends OpKind> = {
 
 export type ReadRequest = { [Name in NamesOf<'read'>]: RequestOf<Name> }[NamesOf<'read'>];
 export type ChangeRequest = { [Name in NamesOf<'change'>]: RequestOf<Name> }[NamesOf<'change'>];
+export type ClusterRequest = { [Name in NamesOf<'cluster'>]: RequestOf<Name> }[NamesOf<'cluster'>];
 export type NodeRequest = { [Name in NamesOf<'node'>]: RequestOf<Name> }[NamesOf<'node'>];
