@@ -1,0 +1,131 @@
+import { connect, type Socket } from 'node:net';
+import split2 from 'split2';
+import { type Address, formatAddress } from '../src/wire/address.ts';
+import type { Success } from '../src/wire/reply.ts';
+import { shortened } from '../src/wire/text.ts';
+import type { Call } from './call.ts';
+import { reasonOf } from './roster.ts';
+
+/** Characters that a reply line may have: a value of 512 KiB in which every character is written as an escape. */
+const LONGEST_REPLY = 4_194_304;
+/** A link takes no more lines while this many bytes wait for the node to read them. */
+const MOST_UNSENT = 1_048_576;
+
+/** A reply line once parsed: a success, or an error yet to be looked at. */
+export type Reply = Success | { readonly ok: false; readonly error: unknown };
+
+/** Whoever sends over links, and is told what becomes of them. */
+export interface LinkOwner {
+  opened(link: Link): void;
+  /** There is room again. */
+  drained(link: Link): void;
+  replied(link: Link, call: Call, reply: Reply, line: string): void;
+  /** Comes once, as the last. */
+  lost(link: Link, why: string): void;
+}
+
+/** One connection to one node: lines out, replies in, and the calls that wait for one. */
+export class Link {
+  readonly name: string;
+  /** Calls sent and not yet answered, by the id of the attempt. */
+  readonly inFlight = new Map<number, Call>();
+  readonly dialledAt = performance.now();
+  readonly #owner: LinkOwner;
+  readonly #socket: Socket;
+  #heardAt = 0;
+  #isOpen = false;
+  #isLost = false;
+  /** We ended it: what is still in the splitter does not count. */
+  #isDestroyed = false;
+  #why: string | undefined;
+
+  constructor(address: Address, owner: LinkOwner) {
+    this.name = formatAddress(address);
+    this.#owner = owner;
+    const socket = connect({ host: address.host, port: address.port, noDelay: true, keepAlive: true });
+    const lines = split2('\n', { maxLength: LONGEST_REPLY });
+    socket.on('connect', () => {
+      this.#isOpen = true;
+      owner.opened(this);
+    });
+    socket.on('data', () => {
+      this.#heardAt = performance.now();
+    });
+    socket.on('drain', () => owner.drained(this));
+    socket.on('error', error => {
+      this.#why ??= reasonOf(error);
+    });
+    // The last replies may still be in the splitter when the socket has closed: the loss is told behind them.
+    socket.on('close', () => lines.end());
+    lines.on('data', (line: string) => this.#line(line));
+    lines.on('error', () => this.destroy(`sent a line of more than ${LONGEST_REPLY} characters`));
+    lines.on('close', () => this.#lose());
+    socket.pipe(lines);
+    this.#socket = socket;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen && !this.#isLost;
+  }
+
+  get wasOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Bytes that may be written before the node has to read. */
+  get room(): number {
+    return MOST_UNSENT - this.#socket.writableLength;
+  }
+
+  /** When the node last sent anything. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  write(text: string): void {
+    this.#socket.write(text);
+  }
+
+  /** Ends the connection; `why` is told to the owner, in words that follow the address. */
+  destroy(why: string): void {
+    this.#why ??= why;
+    this.#isDestroyed = true;
+    this.#socket.destroy();
+  }
+
+  #line(line: string): void {
+    if (this.#isDestroyed || line.trim() === '') return;
+    let reply: Reply & { id?: unknown };
+    try {
+      reply = JSON.parse(line);
+      if (reply === null || typeof reply !== 'object') throw new SyntaxError('not an object');
+    } catch {
+      if (this.#socket.destroyed) this.#why ??= 'closed the connection in the middle of a reply';
+      else this.destroy(`does not speak this protocol: it sent ${JSON.stringify(shortened(line, 40))}`);
+      return;
+    }
+    const { id, ok } = reply;
+    // A line without an id is a push, which nobody here has asked for.
+    if (id === undefined) return;
+    if (id === null && ok === false) {
+      const { message } = (reply.error ?? {}) as { message?: unknown };
+      this.destroy(`could not read what it was sent: ${message}`);
+      return;
+    }
+    const call = this.inFlight.get(id as number);
+    // The reply to a call that was given up meanwhile.
+    if (call === undefined) return;
+    if (typeof ok !== 'boolean') {
+      this.destroy(`sent a reply without "ok": ${shortened(line, 40)}`);
+      return;
+    }
+    this.inFlight.delete(id as number);
+    this.#owner.replied(this, call, reply, line);
+  }
+
+  #lose(): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#owner.lost(this, this.#why ?? 'closed the connection');
+  }
+}
