@@ -298,7 +298,7 @@ function closed(call: Call, sentTo: string | undefined): ClientError {
 
 function aborted(call: Call, signal: AbortSignal, isSent: boolean, address: string | undefined): ClientError {
   const definite = !isSent || call.isSafe;
-  const words = `the caller gave up${definite ? '' : `; ${UNKNOWN}`}`;
+  const words = `interrupted${definite ? '' : `; ${UNKNOWN}`}`;
   const circumstances = { op: call.op, address, cause: signal.reason };
   const error = localError('TIMEOUT', words, circumstances, { definite, retry: false });
   error.name = 'AbortError';

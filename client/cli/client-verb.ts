@@ -1,0 +1,81 @@
+import { type Client, ClientError, connect } from '../client.ts';
+import { endWithReader, print } from './print.ts';
+import { UsageError } from './usage-error.ts';
+import type { Call, Flag, Verb } from './verb.ts';
+
+const DEFAULT_ADDRESS = '127.0.0.1:7001';
+
+/** How every client verb finds its node, and how long it waits. */
+export const CONNECTION_FLAGS: Readonly<Record<string, Flag>> = {
+  address: {
+    type: 'string',
+    value: 'A[,B…]',
+    about: `nodes to ask, tried in turn (RAFTLINE_ADDRESS, or ${DEFAULT_ADDRESS})`,
+  },
+  timeout: { type: 'integer', value: 'MS', about: 'milliseconds to wait for an answer (5000)', least: 1 },
+};
+
+export const CLIENT_FLAGS: Readonly<Record<string, Flag>> = {
+  ...CONNECTION_FLAGS,
+  json: { type: 'boolean', about: 'print the reply line as it came' },
+};
+
+/** What a verb works with, alone or at the prompt. */
+export interface Session {
+  readonly client: Client;
+  /** Raised when the person no longer wants the answer. */
+  readonly signal: AbortSignal | undefined;
+  /** True at the prompt, where standard input holds the next commands. */
+  readonly isPrompt: boolean;
+}
+
+/** A verb that asks a node; at the prompt, all share one client. */
+export interface ClientVerb extends Verb {
+  perform(call: Call, session: Session): Promise<number>;
+}
+
+export function clientVerb(verb: Omit<ClientVerb, 'run'>): ClientVerb {
+  return {
+    ...verb,
+    flags: { ...verb.flags, ...CLIENT_FLAGS },
+    async run(call) {
+      endWithReader();
+      const client = clientFor(call);
+      try {
+        return await verb.perform(call, { client, signal: undefined, isPrompt: false });
+      } finally {
+        await client.close();
+      }
+    },
+  };
+}
+
+/** The client that a command line asks for. Someone waits for it, so it does not wait for nodes to come back. */
+export function clientFor(call: Call): Client {
+  const { address, timeout } = call.flags;
+  const named = process.env.RAFTLINE_ADDRESS || undefined;
+  const addresses = String(address ?? named ?? DEFAULT_ADDRESS);
+  try {
+    return connect(addresses, { failFast: true, ...(typeof timeout === 'number' && { timeout }) });
+  } catch (error) {
+    const source = address === undefined ? 'RAFTLINE_ADDRESS' : '--address';
+    throw new UsageError(`${source}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Sends a request and gives its reply; with `--json` the reply's line, good or bad, is printed first. */
+export async function ask<Reply>(
+  op: string,
+  fields: Readonly<Record<string, unknown>>,
+  call: Call,
+  { client, signal }: Session,
+): Promise<Reply> {
+  try {
+    const line = await client.requestLine(op, fields, signal && { signal });
+    if (call.flags.json) await print(line);
+    return JSON.parse(line) as Reply;
+  } catch (error) {
+    if (call.flags.json && error instanceof ClientError && error.line !== undefined) await print(error.line);
+    throw error;
+  }
+}

@@ -1,0 +1,41 @@
+import { once } from 'node:events';
+
+/**
+ * Text as one line that a terminal may be given: control characters are written as escapes. A key may hold any, and
+ * must neither break a line in two nor move the cursor.
+ */
+export function visible(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, unit => {
+    const short: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+    return short[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** A name or value as one line: bare where it is plain, otherwise quoted as in JSON. */
+export function quoted(text: string): string {
+  return visible(text) === text ? text : visible(JSON.stringify(text));
+}
+
+/** Prints a line, and waits while whoever reads it is slower. */
+export async function print(line: string): Promise<void> {
+  if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain');
+}
+
+/** Prints one line to standard error. */
+export function complain(line: string): void {
+  process.stderr.write(`raftline: ${visible(line)}\n`);
+}
+
+/** Ends this process without a word when the reader of its output has gone, as `head -1` does. */
+export function endWithReader(): void {
+  if (process.stdout.listenerCount('error') > 0) return;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+}
+
+/** `1 key`, `2 keys`, `1,000 keys`. */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number.toLocaleString('en-US')} ${number === 1 ? one : many}`;
+}

@@ -1,0 +1,97 @@
+import { VERSION } from '../../src/wire/version.ts';
+import { parseCall } from './arguments.ts';
+import { CLIENT_FLAGS, CONNECTION_FLAGS } from './client-verb.ts';
+import { programHelp, verbHelp } from './help.ts';
+import { report, titleOf } from './outcome.ts';
+import { complain, endWithReader, print } from './print.ts';
+import { repl } from './repl.ts';
+import { unknownFlag, unknownVerb } from './suggestions.ts';
+import type { Verb } from './verb.ts';
+import { CLIENT_VERBS } from './verbs.ts';
+
+/** Verbs that are loaded only when they are asked for, in the order of help. */
+export type LoadedVerbs = Readonly<Record<string, () => Promise<Verb>>>;
+
+/** Runs the program with its arguments, and resolves with its exit status. */
+export async function runProgram(args: readonly string[], loaded: LoadedVerbs): Promise<number> {
+  const { verb: name, rest } = verbOf(args);
+  if (name === undefined) {
+    if (rest.includes('--version') || rest[0] === '-v') return show(VERSION);
+    if (rest.includes('--help') || rest[0] === '-h') return help([], loaded);
+    const [flag] = rest;
+    if (flag !== undefined && !isConnectionFlag(flag)) {
+      complain(unknownFlag(flag));
+      return 2;
+    }
+    if (process.stdin.isTTY && process.stdout.isTTY) return run(repl, rest);
+    complain(
+      'there is no verb; raftline --help lists them, and raftline repl reads commands from standard input',
+    );
+    return 2;
+  }
+  if (name === 'help') return help(rest, loaded);
+  const verb = await find(name, loaded);
+  return verb === undefined ? unknown(name, loaded) : run(verb, rest);
+}
+
+function isConnectionFlag(arg: string): boolean {
+  return Object.keys(CONNECTION_FLAGS).some(name => arg === `--${name}` || arg.startsWith(`--${name}=`));
+}
+
+/** Tells the verb from flags that were given before it. */
+function verbOf(args: readonly string[]): { verb: string | undefined; rest: string[] } {
+  let at = 0;
+  for (; at < args.length; at += 1) {
+    const arg = args[at] ?? '';
+    if (!arg.startsWith('-') || arg === '--') break;
+    const flag = CLIENT_FLAGS[arg.slice(2)];
+    if (flag !== undefined && flag.type !== 'boolean') at += 1;
+  }
+  return { verb: args[at], rest: [...args.slice(0, at), ...args.slice(at + 1)] };
+}
+
+async function find(name: string, loaded: LoadedVerbs): Promise<Verb | undefined> {
+  if (Object.hasOwn(loaded, name)) return loaded[name]?.();
+  return [...CLIENT_VERBS, repl].find(verb => verb.name === name);
+}
+
+async function run(verb: Verb, args: readonly string[]): Promise<number> {
+  let what = verb.name;
+  try {
+    if (wantsHelp(args)) return await show(verbHelp(verb));
+    const call = parseCall(verb, args);
+    what = titleOf(verb, call);
+    return await verb.run(call);
+  } catch (error) {
+    return report(error, what);
+  }
+}
+
+function wantsHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  const flags = end === -1 ? args : args.slice(0, end);
+  return flags.includes('--help') || (args.length === 1 && args[0] === '-h');
+}
+
+async function help(words: readonly string[], loaded: LoadedVerbs): Promise<number> {
+  const name = words.find(word => !word.startsWith('-'));
+  if (name === undefined) {
+    const others = await Promise.all(Object.values(loaded).map(load => load()));
+    return show(programHelp([...CLIENT_VERBS, repl, ...others]));
+  }
+  const verb = await find(name, loaded);
+  return verb === undefined ? unknown(name, loaded) : show(verbHelp(verb));
+}
+
+async function show(text: string): Promise<number> {
+  endWithReader();
+  await print(text);
+  return 0;
+}
+
+function unknown(name: string, loaded: LoadedVerbs): number {
+  complain(
+    unknownVerb(name, [...CLIENT_VERBS.map(verb => verb.name), 'repl', 'help', ...Object.keys(loaded)]),
+  );
+  return 2;
+}

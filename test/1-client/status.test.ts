@@ -1,0 +1,136 @@
+import { expect } from 'chai';
+import { describe as describeStatus, findings, type Seen } from '../../client/cli/status-report.ts';
+import type { MemberStatus, StatusReply } from '../../client/results.ts';
+import { raftline } from './program.ts';
+import { deadAddress, reply, scripted } from './servers.ts';
+
+const address = (id: string) => `10.0.0.${id.slice(1)}:7001`;
+
+/** A cluster of three as n1, its leader, sees it. */
+function statusOf(id: string, changes: Partial<StatusReply> = {}): StatusReply {
+  const members = ['n1', 'n2', 'n3'].map((member): MemberStatus => {
+    return { id: member, address: address(member), role: 'voter', ...(id === 'n1' && { lag: 0 }) };
+  });
+  return {
+    ok: true,
+    rev: 12,
+    node: id,
+    address: address(id),
+    version: '0.1.0',
+    cluster: 'c1',
+    stage: 6,
+    role: id === 'n1' ? 'leader' : 'follower',
+    term: 4,
+    leader: { id: 'n1', address: address('n1') },
+    commit: 40,
+    applied: 40,
+    log: { first: 1, last: 40, bytes: 4_000 },
+    snapshot: { index: 0, term: 0, bytes: 0 },
+    keys: 1_234,
+    connections: 1,
+    watches: 0,
+    uptime: 93_784,
+    members,
+    ...changes,
+  };
+}
+
+function seen(statuses: Readonly<Record<string, StatusReply | string>>): Seen[] {
+  return Object.entries(statuses).map(([id, status]) => {
+    const member: MemberStatus = { id, address: address(id), role: 'voter' };
+    return typeof status === 'string' ? { member, why: status } : { member, status };
+  });
+}
+
+const n1 = statusOf('n1');
+const n2 = statusOf('n2');
+const n3 = statusOf('n3');
+const refused = (id: string) => `${address(id)} refused the connection (ECONNREFUSED)`;
+
+describe('what status says', () => {
+  it('is a table with a row for every member', () => {
+    const text = describeStatus(n1, seen({ n1, n2, n3: refused('n3') }));
+    expect(text.split('\n')).to.deep.equal([
+      'n1 at 10.0.0.1:7001 of cluster c1: revision 12, 1,234 keys; stage 6, version 0.1.0, up 1 d 2 h',
+      '',
+      'MEMBER  ADDRESS        ROLE      TERM  COMMIT  APPLIED  LAG  REACHABLE',
+      'n1      10.0.0.1:7001  leader       4      40       40    0  yes',
+      'n2      10.0.0.2:7001  follower     4      40       40    0  yes',
+      'n3      10.0.0.3:7001  voter        –       –        –    0  NO',
+      '',
+      'n3 does not answer: 10.0.0.3:7001 refused the connection (ECONNREFUSED).',
+      '2 of 3 voters answer: one more failure, and writes stop.',
+    ]);
+  });
+
+  const former = statusOf('n2', { role: 'leader', term: 3, leader: { id: 'n2', address: address('n2') } });
+  const behind = statusOf('n1', {
+    members: n1.members.map(member => (member.id === 'n3' ? { ...member, lag: 5_210 } : member)),
+  });
+  const adrift = statusOf('n2', { role: 'candidate', term: 5, leader: null });
+  for (const [title, statuses, said] of [
+    ['all is well', { n1, n2, n3 }, ['All is well: all 3 members answer, and n1 leads.']],
+    [
+      'a majority is lost',
+      { n1, n2: refused('n2'), n3: refused('n3') },
+      [
+        'n2 does not answer: 10.0.0.2:7001 refused the connection (ECONNREFUSED).',
+        'n3 does not answer: 10.0.0.3:7001 refused the connection (ECONNREFUSED).',
+        'Only 1 of 3 voters answers, and 2 are needed: no writes and no linearizable reads until more are back.',
+      ],
+    ],
+    [
+      'a former leader does not know yet',
+      { n1, n2: former, n3 },
+      ['n2 takes n2 for the leader; n1 leads in term 4.'],
+    ],
+    ['a member knows no leader', { n1, n2: adrift, n3 }, ['n2 knows no leader; n1 leads in term 4.']],
+    [
+      'nobody leads',
+      { n2: adrift },
+      ['No member that answers is the leader: writes wait until there is one.'],
+    ],
+    ['a member is far behind', { n1: behind, n2, n3 }, ['n3 is 5,210 entries behind the leader.']],
+    ['another node sits at an address', { n1, n2: n3, n3 }, ['At 10.0.0.2:7001, where n2 should be, is n3.']],
+    [
+      'a member belongs to another cluster',
+      { n1, n2: statusOf('n2', { cluster: 'c2' }), n3 },
+      ['n2 belongs to another cluster (c2).'],
+    ],
+  ] as const) {
+    it(`tells when ${title}`, () => {
+      const [asked = n1] = Object.values(statuses).filter(one => typeof one === 'object');
+      expect(findings(asked, seen(statuses))).to.deep.equal(said);
+    });
+  }
+
+  it('does not talk of majorities to a node alone', () => {
+    const single = statusOf('n1', { role: 'single' });
+    expect(findings(single, seen({ n1: single }))).to.deep.equal([
+      'One node, one copy: there is nobody to take over when it fails.',
+    ]);
+    const waiting = statusOf('n1', { role: 'uninitialised', members: [] });
+    expect(findings(waiting, seen({ n1: waiting }))[0]).to.include('belongs to no cluster yet');
+  });
+
+  it('asks every member for itself, and names the one that does not answer', async () => {
+    const dead = await deadAddress();
+    const members: MemberStatus[] = [];
+    const statusHere = (id: string) => statusOf(id, { members, address: '' });
+    const one = await scripted((request, socket) => reply(socket, request.id, statusHere('n1')));
+    const two = await scripted((request, socket) => reply(socket, request.id, statusHere('n2')));
+    members.push(
+      { id: 'n1', address: one.address, role: 'voter', lag: 0 },
+      { id: 'n2', address: two.address, role: 'voter', lag: 3 },
+      { id: 'n3', address: dead, role: 'voter', lag: 9 },
+    );
+    const { status, out } = await raftline(['status', '--address', one.address]);
+    expect(status).to.equal(0);
+    expect(out).to.match(/^n2 .* 3 {2}yes$/m);
+    expect(out).to.match(/^n3 .* 9 {2}NO$/m);
+    expect(out).to.include(`n3 does not answer: ${dead} refused the connection (ECONNREFUSED).`);
+    expect(one.heard, 'the node that was asked is not asked twice').to.have.length(1);
+    await one.close();
+    await two.close();
+  });
+});
