@@ -46,7 +46,7 @@ export class Call {
   /** The last such answer: what to report when the deadline comes first. */
   lastError: ClientError | undefined;
   #isSettled = false;
-  #unlisten: (() => void) | undefined;
+  #onSettled: (() => void) | undefined;
 
   constructor(
     request: { op: string; body: string; timeout: number; wantsLine: boolean; now: number },
@@ -73,10 +73,9 @@ export class Call {
     return this.kind !== 'change';
   }
 
-  /** Calls back when the signal is raised, unless the call is settled before. */
-  listen(signal: AbortSignal, aborted: () => void): void {
-    signal.addEventListener('abort', aborted, { once: true });
-    this.#unlisten = () => signal.removeEventListener('abort', aborted);
+  /** Calls back once it is settled. */
+  onSettled(callback: () => void): void {
+    this.#onSettled = callback;
   }
 
   /** The line for its next attempt; the node is told the time that is left. */
@@ -100,6 +99,6 @@ export class Call {
 
   #settle(): void {
     this.#isSettled = true;
-    this.#unlisten?.();
+    this.#onSettled?.();
   }
 }

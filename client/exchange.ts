@@ -4,6 +4,8 @@ import type { Call } from './call.ts';
 import { type ClientError, localError, replyError } from './client-error.ts';
 import { Link, type LinkOwner, type Reply } from './link.ts';
 import { pause, Roster } from './roster.ts';
+import { Signals } from './signals.ts';
+import { aborted, closed, outcomeUnknown, overdue } from './verdicts.ts';
 
 /** Milliseconds between two looks at what is due: deadlines, dials, pauses. One timer stands for all of them. */
 const SWEEP = 20;
@@ -34,6 +36,7 @@ export class Exchange implements LinkOwner {
   #queue: Call[] = [];
   /** Calls that wait before they are sent again. */
   readonly #paused = new Set<Call>();
+  readonly #signals = new Signals((call, signal) => this.#abort(call, signal));
   #nextId = 1;
   #dialAt = 0;
   #isFlushPlanned = false;
@@ -58,7 +61,7 @@ export class Exchange implements LinkOwner {
     } else if (signal?.aborted) {
       call.fail(aborted(call, signal, false, undefined));
     } else {
-      if (signal) call.listen(signal, () => this.#abort(call, signal));
+      if (signal) this.#signals.watch(signal, call);
       this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP);
       this.#queue.push(call);
       this.#planFlush();
@@ -273,34 +276,4 @@ export class Exchange implements LinkOwner {
     }
     call.fail(aborted(call, signal, false, undefined));
   }
-}
-
-const UNKNOWN = 'it may or may not have happened: read before you repeat it';
-
-function overdue(call: Call, address: string): ClientError {
-  const advice = call.isSafe ? 'try again' : UNKNOWN;
-  const words = `${address} did not answer within ${call.timeout} ms; ${advice}`;
-  return localError('TIMEOUT', words, { op: call.op, address }, { definite: call.isSafe });
-}
-
-function outcomeUnknown(call: Call, address: string, why: string): ClientError {
-  const words = `${address} ${why} before it answered; ${UNKNOWN}`;
-  return localError('LEADER_LOST', words, { op: call.op, address });
-}
-
-function closed(call: Call, sentTo: string | undefined): ClientError {
-  const circumstances = { op: call.op, address: sentTo };
-  if (sentTo === undefined || call.isSafe) {
-    return localError('SHUTTING_DOWN', 'this client is closed', circumstances, { retry: false });
-  }
-  return localError('LEADER_LOST', `this client was closed before the reply came; ${UNKNOWN}`, circumstances);
-}
-
-function aborted(call: Call, signal: AbortSignal, isSent: boolean, address: string | undefined): ClientError {
-  const definite = !isSent || call.isSafe;
-  const words = `interrupted${definite ? '' : `; ${UNKNOWN}`}`;
-  const circumstances = { op: call.op, address, cause: signal.reason };
-  const error = localError('TIMEOUT', words, circumstances, { definite, retry: false });
-  error.name = 'AbortError';
-  return error;
 }

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+import { readFileSync } from 'node:fs';
 import { VERSION } from '../../src/wire/version.ts';
 import { parseCall } from './arguments.ts';
 import { CLIENT_FLAGS, CONNECTION_FLAGS } from './client-verb.ts';
@@ -14,6 +16,10 @@ export type LoadedVerbs = Readonly<Record<string, () => Promise<Verb>>>;
 
 /** Runs the program with its arguments, and resolves with its exit status. */
 export async function runProgram(args: readonly string[], loaded: LoadedVerbs): Promise<number> {
+  if (!areUtf8(args)) {
+    complain('an argument is not UTF-8; keys and values are text');
+    return 2;
+  }
   const { verb: name, rest } = verbOf(args);
   if (name === undefined) {
     if (rest.includes('--version') || rest[0] === '-v') return show(VERSION);
@@ -36,6 +42,16 @@ export async function runProgram(args: readonly string[], loaded: LoadedVerbs): 
 
 function isConnectionFlag(arg: string): boolean {
   return Object.keys(CONNECTION_FLAGS).some(name => arg === `--${name}` || arg.startsWith(`--${name}=`));
+}
+
+/** Node puts U+FFFD where an argument is not UTF-8. Linux tells what the bytes were; elsewhere that has to do. */
+function areUtf8(args: readonly string[]): boolean {
+  if (!args.some(arg => arg.includes('\ufffd'))) return true;
+  try {
+    return isUtf8(readFileSync('/proc/self/cmdline'));
+  } catch {
+    return true;
+  }
 }
 
 /** Tells the verb from flags that were given before it. */

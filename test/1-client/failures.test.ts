@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { expect } from 'chai';
 import { type Client, type ClientError, connect } from '../../client/client.ts';
 import { deadAddress, failureOf, refusal, reply, type Scripted, scripted, startNode } from './servers.ts';
@@ -49,7 +49,7 @@ describe('the client, when things fail', () => {
     const error = await failureOf<ClientError>(client(address).get('/k', { timeout: 300 }));
     expect(error).to.include({ code: 'NODE_UNREACHABLE', definite: true });
     expect(error.message).to.include('ECONNREFUSED');
-    expect(performance.now() - began).to.be.within(295, 600);
+    expect(performance.now() - began).to.be.within(295, 2_000);
   });
 
   it('fails fast anew for each request, and finds a node that has come meanwhile', async () => {
@@ -73,7 +73,7 @@ describe('the client, when things fail', () => {
     expect(read, 'a read that times out changed nothing').to.include({ code: 'TIMEOUT', definite: true });
     expect(change).to.include({ code: 'TIMEOUT', definite: false, retry: true });
     expect(change.message).to.include('within 100 ms').and.include('read before you repeat it');
-    expect(performance.now() - began).to.be.within(95, 1_000);
+    expect(performance.now() - began).to.be.within(95, 2_000);
     expect(silent.heard[0]?.timeout, 'the node is told the time that is left').to.be.within(1, 100);
   });
 
@@ -115,6 +115,30 @@ describe('the client, when things fail', () => {
     abort.abort();
     expect(await failureOf<ClientError>(sent)).to.include({ name: 'AbortError', definite: false });
     expect(await failureOf<ClientError>(unsent)).to.include({ name: 'AbortError', definite: true });
+  });
+
+  it('ends a hundred requests with one signal, and keeps no listener for those that are done', async () => {
+    const node = await server((request, socket) => {
+      if (request.op === 'get') reply(socket, request.id);
+    });
+    const user = client(node.address);
+    const warnings: Error[] = [];
+    const warned = (warning: Error) => warnings.push(warning);
+    process.on('warning', warned);
+    const abort = new AbortController();
+    const { signal } = abort;
+    const changes = Array.from({ length: 100 }, () =>
+      failureOf<ClientError>(user.set('/k', 'v', { signal })),
+    );
+    await Promise.all(Array.from({ length: 100 }, () => user.get('/k', { signal })));
+    expect(getEventListeners(signal, 'abort')).to.have.length(1);
+    abort.abort();
+    for (const error of await Promise.all(changes)) expect(error.name).to.equal('AbortError');
+    const after = new AbortController();
+    await user.get('/k', { signal: after.signal });
+    expect(getEventListeners(after.signal, 'abort')).to.have.length(0);
+    process.off('warning', warned);
+    expect(warnings).to.deep.equal([]);
   });
 
   describe('retries only what is safe', () => {
@@ -201,7 +225,7 @@ describe('the client, when things fail', () => {
       const began = performance.now();
       const error = await failureOf<ClientError>(client(node.address).set('/k', 'v', { timeout: 300 }));
       expect(error).to.include({ code: 'BUSY', definite: true });
-      expect(performance.now() - began).to.be.below(400);
+      expect(performance.now() - began).to.be.below(1_000);
       expect(node.heard.length).to.be.within(2, 100);
     });
   });
@@ -283,11 +307,11 @@ describe('the client, when things fail', () => {
     const user = client(deaf.address, { timeout: 600 });
     const value = 'x'.repeat(100_000);
     const errors = await Promise.all(
-      Array.from({ length: 200 }, () => failureOf<ClientError>(user.set('/k', value))),
+      Array.from({ length: 400 }, () => failureOf<ClientError>(user.set('/k', value))),
     );
     const sent = errors.filter(({ definite }) => !definite).length;
     // What the two kernels and one bounded buffer took may have happened; the rest never left.
-    expect(sent).to.be.within(1, 150);
+    expect(sent).to.be.within(1, 300);
     for (const error of errors) expect(error.code).to.equal('TIMEOUT');
     expect(errors.find(({ definite }) => definite)?.message).to.include('takes no more requests');
   });
