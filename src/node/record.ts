@@ -12,7 +12,16 @@ export function decodeRecord(line: string): unknown {
   if (line[8] !== ' ') return undefined;
   const json = line.slice(9);
   if (crc32(json).toString(16).padStart(8, '0') !== line.slice(0, 8)) return undefined;
-  return JSON.parse(json);
+  return parseJson(json);
+}
+
+/** The value of a JSON text, or undefined: a checksum that fits proves what was written, not that it was JSON. */
+export function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The record of an entry: `[index, term, command]`, made once for the log, the links and the followers' logs. */
@@ -23,9 +32,27 @@ export function entryLine(entry: Entry): string {
 
 /** Reads an entry back from its record; undefined when the line is not a sound record of an entry. */
 export function parseEntry(line: string): Entry | undefined {
-  const content = decodeRecord(line);
+  const entry = entryOf(decodeRecord(line), line.length);
+  if (entry !== undefined) entry.line = line;
+  return entry;
+}
+
+/** The entry that the value of a record of this size stands for, or undefined when it is none. */
+export function entryOf(content: unknown, size: number): Entry | undefined {
   if (!Array.isArray(content) || content.length !== 3) return undefined;
   const [index, term, command] = content as [unknown, unknown, unknown];
-  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(term)) return undefined;
-  return { index: index as number, term: term as number, command, size: line.length, line };
+  if (!isCount(index) || !isCount(term) || index === 0) return undefined;
+  return { index, term, command, size };
+}
+
+/** The commit index that the value of a record stands for, or undefined when it is none. */
+export function commitOf(content: unknown): number | undefined {
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) return undefined;
+  const { commit, ...others } = content as Record<string, unknown>;
+  return isCount(commit) && Object.keys(others).length === 0 ? commit : undefined;
+}
+
+/** Whether a value is a number that counts something: an index, a term. */
+export function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -1,0 +1,55 @@
+import { crc32 } from 'node:zlib';
+
+/** Bytes of `01234567 ` before the JSON text of a record. */
+export const PREFIX = 9;
+const SPACE = 0x20;
+/** Below this length the loop here beats a call into zlib; measured on small entries, it is a third of a replay. */
+const SHORT = 512;
+
+const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? 0xedb88320 ^ (crc >>> 1) : crc >>> 1;
+  return crc;
+});
+
+/** The value of each lower-case hex digit, -1 for every other byte. */
+const DIGIT = new Int8Array(256).fill(-1);
+for (let value = 0; value < 16; value += 1) DIGIT[value.toString(16).charCodeAt(0)] = value;
+
+/** Whether the bytes from `start` to `end` are a record whose checksum fits its text. */
+export function isSound(bytes: Buffer, start: number, end: number): boolean {
+  const expected = checksumAt(bytes, start, end);
+  if (expected === undefined) return false;
+  const from = start + PREFIX;
+  if (end - from > SHORT) return crc32(bytes.subarray(from, end)) === expected;
+  let crc = -1;
+  for (let at = from; at < end; at += 1) crc = step(crc, bytes[at] ?? 0);
+  return (crc ^ -1) >>> 0 === expected;
+}
+
+/** Where the first whole record ends in these bytes, judged by its checksum alone; undefined when none does. */
+export function endOfRecord(bytes: Buffer): number | undefined {
+  const expected = checksumAt(bytes, 0, bytes.length);
+  if (expected === undefined) return undefined;
+  let crc = -1;
+  for (let at = PREFIX; at < bytes.length; at += 1) {
+    crc = step(crc, bytes[at] ?? 0);
+    if ((crc ^ -1) >>> 0 === expected) return at + 1;
+  }
+  return undefined;
+}
+
+function step(crc: number, byte: number): number {
+  return (TABLE[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8);
+}
+
+function checksumAt(bytes: Buffer, start: number, end: number): number | undefined {
+  if (end - start <= PREFIX || bytes[start + PREFIX - 1] !== SPACE) return undefined;
+  let value = 0;
+  for (let at = start; at < start + PREFIX - 1; at += 1) {
+    const digit = DIGIT[bytes[at] ?? 0] ?? -1;
+    if (digit < 0) return undefined;
+    value = value * 16 + digit;
+  }
+  return value;
+}

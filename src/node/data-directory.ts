@@ -1,0 +1,123 @@
+import { dirname, join } from 'node:path';
+import { DataError, damaged } from './data-error.ts';
+import { codeOf, FILE_MODE, type FileSystem } from './file-system.ts';
+import { encodeRecord, parseJson } from './record.ts';
+import { RecordReader } from './record-reader.ts';
+
+/** The format that this version reads and writes. */
+const FORMAT = 1;
+
+/** Whose directory it is. The cluster is null until the node is part of one. */
+export interface Identity {
+  readonly node: string;
+  readonly cluster: string | null;
+}
+
+/** Where everything is in a data directory. */
+export class DataDirectory {
+  readonly path: string;
+  readonly node: string;
+  readonly vote: string;
+  readonly log: string;
+  readonly #files: FileSystem;
+
+  constructor(files: FileSystem, path: string) {
+    this.#files = files;
+    this.path = path;
+    this.node = join(path, 'node.json');
+    this.vote = join(path, 'vote.ndjson');
+    this.log = join(path, 'log');
+  }
+
+  /** Whose it is, or undefined where no node has ever been. Throws for what this version cannot read. */
+  identity(): Identity | undefined {
+    let fd: number;
+    try {
+      fd = this.#files.open(this.node, 'r');
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      return undefined;
+    }
+    try {
+      return this.#readIdentity(new RecordReader(this.#files, fd, 0, 4_096));
+    } finally {
+      this.#files.close(fd);
+    }
+  }
+
+  /** No tail of this file is ever torn: it comes into being by a rename. */
+  #readIdentity(reader: RecordReader): Identity {
+    if (!reader.next() || !reader.isSound) damaged(this.node, 0, 'it is not one sound record');
+    const content = parseJson(reader.json);
+    const end = reader.end;
+    const { format, node, cluster } = (content ?? {}) as Record<string, unknown>;
+    if (typeof format === 'number' && format > FORMAT) {
+      const words = `${this.node} says format ${format}, and this version reads format ${FORMAT}: use the version of raftline that wrote ${this.path}, or a later one. Nothing was changed.`;
+      throw new DataError('future', words, this.node, 0);
+    }
+    const isKnown = format === FORMAT && typeof node === 'string';
+    if (!isKnown || (cluster !== null && typeof cluster !== 'string')) {
+      damaged(this.node, 0, 'it does not name a format, a node and a cluster');
+    }
+    if (reader.next() || reader.rest.length > 0) damaged(this.node, end, 'there is more than one record');
+    return { node, cluster };
+  }
+
+  /** Refuses a directory that belongs to another node or another cluster. */
+  check(found: Identity, node: string, cluster: string | null): void {
+    if (found.node !== node) {
+      const words = `${this.path} belongs to node ${found.node}, not to ${node}: give ${node} a directory of its own, or start it as ${found.node}.`;
+      throw new DataError('foreign', words, this.node);
+    }
+    if (cluster !== null && found.cluster !== null && found.cluster !== cluster) {
+      const words = `${this.path} belongs to cluster ${found.cluster}, not to ${cluster}: give ${node} an empty directory to join another cluster.`;
+      throw new DataError('foreign', words, this.node);
+    }
+  }
+
+  /** Writes whose it is; until this is durable the directory counts as new. */
+  claim(identity: Identity): void {
+    const temporary = `${this.node}.tmp`;
+    const fd = this.#files.open(temporary, 'w', FILE_MODE);
+    try {
+      const bytes = Buffer.from(`${encodeRecord({ format: FORMAT, ...identity })}\n`);
+      const written = this.#files.write(fd, bytes, 0, bytes.length, 0);
+      if (written < bytes.length) throw new Error(`${temporary}: only ${written} bytes could be written`);
+      this.#files.fsyncNow(fd);
+    } finally {
+      this.#files.close(fd);
+    }
+    this.#files.rename(temporary, this.node);
+    this.syncDirectory(this.path);
+  }
+
+  /** Writes that the node is now part of a cluster. */
+  join(cluster: string): void {
+    const found = this.identity();
+    if (found === undefined) throw new Error(`${this.node} is missing`);
+    this.check(found, found.node, cluster);
+    if (found.cluster !== cluster) this.claim({ node: found.node, cluster });
+  }
+
+  /** Makes the names in a directory durable, which syncing the files themselves does not. */
+  syncDirectory(path: string): void {
+    const fd = this.#files.open(path, 'r');
+    try {
+      this.#files.fsyncNow(fd);
+    } finally {
+      this.#files.close(fd);
+    }
+  }
+
+  /** Lays out the directory of a node that has never been, up to but without `node.json`. */
+  layOut(firstSegment: string): void {
+    this.#files.makeDirectory(this.log);
+    for (const path of [this.vote, firstSegment]) {
+      const fd = this.#files.open(path, 'a', FILE_MODE);
+      this.#files.fsyncNow(fd);
+      this.#files.close(fd);
+    }
+    this.syncDirectory(this.log);
+    this.syncDirectory(dirname(this.path));
+  }
+}

@@ -1,0 +1,226 @@
+import { writeSync } from 'node:fs';
+import type { Recovered, StorageListener } from '../ports/storage.ts';
+import { AppendFile } from './append-file.ts';
+import { BallotFile, type ReadBallot, readBallot } from './ballot-file.ts';
+import { DataDirectory } from './data-directory.ts';
+import { DataError, damaged } from './data-error.ts';
+import { lockDirectory } from './directory-lock.ts';
+import { codeOf, DISK, type FileSystem } from './file-system.ts';
+import { Journal } from './journal.ts';
+import { type Base, Replay } from './journal-replay.ts';
+import { listSegments, segmentPath } from './segment.ts';
+import { SegmentedLog } from './segmented-log.ts';
+import { SpareDescriptor } from './spare-descriptor.ts';
+
+export interface JournalOptions {
+  /** Bytes after which a segment is full. */
+  readonly segmentBytes?: number;
+  /** Bytes after which the file of ballots is written anew. */
+  readonly ballotBytes?: number;
+  /** The entry for which a snapshot stands, and all before it. */
+  readonly base?: Base;
+  readonly files?: FileSystem;
+  /** Is told what the node must not outlive; by default it says so and ends the process. */
+  readonly fatal?: (error: Error) => void;
+  /** Is told what went wrong and was put right. */
+  readonly warn?: (message: string) => void;
+}
+
+/** A data directory that is this process's own, and what was in it. */
+export interface OpenedJournal {
+  readonly storage: Journal;
+  readonly recovered: Recovered;
+  /** The cluster that the directory belongs to, or null when the node is part of none yet. */
+  readonly cluster: string | null;
+  /** Writes that the node is part of a cluster from now on. */
+  readonly join: (cluster: string) => void;
+}
+
+/**
+ * Opens the data directory of a node, and makes one where there is none. Everything is read and checked before
+ * anything is changed; what is not as it must be throws a `DataError`.
+ */
+export async function openJournal(
+  path: string,
+  identity: { readonly node: string; readonly cluster?: string },
+  listener: StorageListener,
+  options: JournalOptions = {},
+): Promise<OpenedJournal> {
+  const files = options.files ?? DISK;
+  makeDirectory(files, path);
+  const lock = await lockDirectory(path);
+  try {
+    const opening = new Opening(files, path, options);
+    return opening.open(identity.node, identity.cluster ?? null, listener, () => lock.release());
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+class Opening {
+  readonly #files: FileSystem;
+  readonly #directory: DataDirectory;
+  readonly #options: JournalOptions;
+  readonly #base: Base;
+
+  constructor(files: FileSystem, path: string, options: JournalOptions) {
+    this.#files = files;
+    this.#directory = new DataDirectory(files, path);
+    this.#options = options;
+    this.#base = options.base ?? { index: 0, term: 0 };
+  }
+
+  open(node: string, cluster: string | null, listener: StorageListener, release: () => void): OpenedJournal {
+    const directory = this.#directory;
+    const found = directory.identity();
+    if (found === undefined) {
+      this.#refuseLeftovers();
+      directory.layOut(segmentPath(directory.log, this.#base.index + 1));
+      directory.claim({ node, cluster });
+    } else {
+      directory.check(found, node, cluster);
+    }
+    const vote = this.#readVote();
+    const replay = new Replay(this.#files, this.#base);
+    replay.read(directory.log);
+    if (replay.lastTerm > vote.ballot.term) {
+      const words = `the log has an entry of term ${replay.lastTerm}, but the last ballot is of term ${vote.ballot.term}`;
+      damaged(directory.vote, vote.end, words);
+    }
+    if (found?.cluster === null && cluster !== null) directory.claim({ node, cluster });
+    const storage = this.#start(vote, replay, listener, release);
+    const { entries, commit } = replay;
+    return {
+      storage,
+      recovered: { ballot: vote.ballot, base: this.#base, entries, commit },
+      cluster: cluster ?? found?.cluster ?? null,
+      join: name => directory.join(name),
+    };
+  }
+
+  /** A directory without `node.json` must be new, or one whose making was interrupted: it holds no data yet. */
+  #refuseLeftovers(): void {
+    const { node, vote, log } = this.#directory;
+    const segments = listSegments(this.#files, log);
+    for (const path of [vote, ...segments.map(segment => segment.path)]) {
+      if (!this.#isEmpty(path)) damaged(node, 0, `it is missing, but ${path} is there`);
+    }
+  }
+
+  /** Whether there is nothing in a file, or no such file. */
+  #isEmpty(path: string): boolean {
+    let fd: number;
+    try {
+      fd = this.#files.open(path, 'r');
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      return true;
+    }
+    try {
+      return this.#files.read(fd, Buffer.alloc(1), 0, 1, 0) === 0;
+    } finally {
+      this.#files.close(fd);
+    }
+  }
+
+  #readVote(): ReadBallot {
+    const { vote } = this.#directory;
+    let fd: number;
+    try {
+      fd = this.#files.open(vote, 'r');
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      damaged(vote, 0, 'the file is missing, and with it the vote of this node');
+    }
+    try {
+      return readBallot(this.#files, vote, fd);
+    } finally {
+      this.#files.close(fd);
+    }
+  }
+
+  #start(vote: ReadBallot, replay: Replay, listener: StorageListener, release: () => void): Journal {
+    const files = this.#files;
+    const directory = this.#directory;
+    const segment = replay.segments.at(-1);
+    if (segment === undefined) throw new Error('a log without segments was read');
+    const spare = new SpareDescriptor(files, directory.path);
+    const current = this.#openForWriting(segment.path, segment.bytes, replay.isTorn);
+    const directoryFd = files.open(directory.log, 'r');
+    const ballots = this.#openForWriting(directory.vote, vote.end, vote.isTorn);
+    const pathFd = files.open(directory.path, 'r');
+    files.fsyncNow(directoryFd);
+    files.fsyncNow(pathFd);
+    const log = new SegmentedLog({
+      files,
+      spare,
+      directory: directory.log,
+      directoryFd,
+      segments: replay.segments,
+      current,
+      index: replay.index,
+      base: this.#base,
+      last: replay.last,
+      segmentBytes: this.#options.segmentBytes ?? 16_777_216,
+    });
+    const parts = {
+      log,
+      ballots: new BallotFile(files, spare, ballots, pathFd, this.#options.ballotBytes),
+      lastTerm: replay.lastTerm,
+      ballotTerm: vote.ballot.term,
+      commit: replay.commit,
+      fatal: (error: Error) => (this.#options.fatal ?? endProcess)(this.#explain(error)),
+      release: () => {
+        spare.release();
+        release();
+      },
+    };
+    return new Journal(parts, listener);
+  }
+
+  /**
+   * Opens a file at its last whole record, and cuts off a torn one behind it. It is synced in any case: what a
+   * process wrote before it was killed may still be only in the page cache, and is about to be relied on.
+   */
+  #openForWriting(path: string, end: number, isTorn: boolean): AppendFile {
+    const fd = this.#files.open(path, 'r+');
+    if (isTorn) {
+      this.#files.truncate(fd, end);
+      const warn = this.#options.warn ?? toStandardError;
+      warn(
+        `${path}: a write was interrupted at byte ${end}; the torn record was never acknowledged and is dropped`,
+      );
+    }
+    this.#files.fsyncNow(fd);
+    return new AppendFile(this.#files, path, fd, end);
+  }
+
+  #explain(error: Error): Error {
+    const advice =
+      'this node stops, because what its disk holds is now uncertain: check the disk, then start it again';
+    return new Error(`${this.#directory.path}: ${error.message}; ${advice}`, { cause: error });
+  }
+}
+
+function makeDirectory(files: FileSystem, path: string): void {
+  try {
+    files.makeDirectory(path);
+  } catch (error) {
+    const words = `${path} cannot be used as a data directory: ${(error as Error).message}`;
+    throw new DataError('unusable', words, path);
+  }
+}
+
+function toStandardError(message: string): void {
+  try {
+    writeSync(2, `raftline: ${message}\n`);
+  } catch {
+    // Nobody reads it; what was to be said is no reason to fail.
+  }
+}
+
+function endProcess(error: Error): void {
+  toStandardError(error.message);
+  process.exit(1);
+}

@@ -1,0 +1,166 @@
+import type { LogExtent } from '../ports/storage.ts';
+import type { Entry } from '../raft/entry.ts';
+import { AppendFile } from './append-file.ts';
+import { type Done, FILE_MODE, type FileSystem, isNoSpace } from './file-system.ts';
+import type { Base } from './journal-replay.ts';
+import type { LogIndex } from './log-index.ts';
+import { LogReader } from './log-reader.ts';
+import { encodeRecord, entryLine } from './record.ts';
+import { type Segment, segmentPath } from './segment.ts';
+import type { SpareDescriptor } from './spare-descriptor.ts';
+
+/** The files of a log as they were found, or laid out. */
+export interface LogParts {
+  readonly files: FileSystem;
+  readonly spare: SpareDescriptor;
+  /** The directory of the segments, and a descriptor of it. */
+  readonly directory: string;
+  readonly directoryFd: number;
+  /** At least one, in order; `current` is the last of them, open. */
+  readonly segments: readonly Segment[];
+  readonly current: AppendFile;
+  readonly index: LogIndex;
+  readonly base: Base;
+  /** The index of the last entry. */
+  readonly last: number;
+  /** A segment that has grown to this many bytes is the last but one. */
+  readonly segmentBytes: number;
+}
+
+/** The log of a node on its disk: segments of which the last one grows. */
+export class SegmentedLog {
+  readonly #parts: LogParts;
+  /** Segments that are written to no more, oldest first. */
+  #closed: Segment[];
+  #first: number;
+  #file: AppendFile;
+  #base: Base;
+  #last: number;
+  #owed: number;
+
+  constructor(parts: LogParts) {
+    this.#parts = parts;
+    this.#closed = parts.segments.slice(0, -1);
+    this.#first = parts.segments.at(-1)?.first ?? parts.base.index + 1;
+    this.#file = parts.current;
+    this.#base = parts.base;
+    this.#last = parts.last;
+    this.#owed = parts.current.size;
+  }
+
+  get base(): Base {
+    return this.#base;
+  }
+
+  /** The index of the last entry that is written. */
+  get last(): number {
+    return this.#last;
+  }
+
+  get extent(): LogExtent {
+    const bytes = this.#closed.reduce((sum, segment) => sum + segment.bytes, this.#file.size);
+    return { first: this.#base.index + 1, last: this.#last, bytes };
+  }
+
+  /** Whether every entry is on the disk. Commit points behind the last entry may not be. */
+  get isDurable(): boolean {
+    return this.#file.durable >= this.#owed;
+  }
+
+  /** Whether everything is on the disk. */
+  get isWhollyDurable(): boolean {
+    return this.#file.durable === this.#file.size;
+  }
+
+  /** Writes entries, and behind them a commit point if there is one; false, with nothing written, when the disk is full. */
+  append(entries: readonly Entry[], commit: number | undefined): boolean {
+    const lines = entries.map(entryLine);
+    if (commit !== undefined) lines.push(encodeRecord({ commit }));
+    let offset = this.#file.size;
+    if (!this.#file.append(`${lines.join('\n')}\n`)) return false;
+    for (const entry of entries) {
+      this.#parts.index.note(entry.index, this.#first, offset);
+      offset += Buffer.byteLength(entryLine(entry)) + 1;
+      this.#last = entry.index;
+    }
+    if (entries.length > 0) this.#owed = this.#file.size;
+    return true;
+  }
+
+  /** Makes durable what has been written until now. */
+  sync(done: Done): void {
+    this.#file.sync(done);
+  }
+
+  /**
+   * Whether an entry is to begin a new segment. It does so only where the log grows, never where it is replaced:
+   * so a segment's name comes after those before it and fits the last of them exactly, which shows a missing one.
+   */
+  wantsSegment(index: number): boolean {
+    return (
+      this.#file.size >= this.#parts.segmentBytes && index === this.#last + 1 && this.#last >= this.#first
+    );
+  }
+
+  /** Begins a new segment, once everything is durable; false when the disk has no room for one. */
+  beginSegment(done: Done): boolean {
+    const { files, spare, directory, directoryFd } = this.#parts;
+    const first = this.#last + 1;
+    const path = segmentPath(directory, first);
+    let fd: number;
+    try {
+      fd = spare.open(path, 'wx+', FILE_MODE);
+    } catch (error) {
+      if (!isNoSpace(error)) throw error;
+      return false;
+    }
+    this.#closed.push(this.#current());
+    spare.close(this.#file.fd);
+    this.#first = first;
+    this.#file = new AppendFile(files, path, fd, 0);
+    this.#owed = 0;
+    files.fsync(directoryFd, done);
+    return true;
+  }
+
+  /** Entries that are written, from `from` up to `to`, but no more than so many bytes of them, and one at least. */
+  read(from: number, to: number, bytes: number): Entry[] {
+    const { files, spare, index } = this.#parts;
+    const open = (first: number) => {
+      const segment = this.#closed.find(closed => closed.first === first) ?? this.#current();
+      const isCurrent = segment.path === this.#file.path;
+      return { path: segment.path, fd: isCurrent ? this.#file.fd : spare.open(segment.path, 'r') };
+    };
+    const close = (fd: number) => {
+      if (fd !== this.#file.fd) spare.close(fd);
+    };
+    return new LogReader(files, index, open, close).read(from, to, bytes);
+  }
+
+  /** Removes the segments that hold nothing but entries for which a snapshot now stands. */
+  dropThrough(base: Base, done: Done): void {
+    const { files, index, directoryFd } = this.#parts;
+    this.#base = base;
+    const firsts = [...this.#closed.map(segment => segment.first), this.#first];
+    const count = firsts.filter((first, at) => at > 0 && first <= base.index + 1).length;
+    // The oldest goes first, so that a crash on the way leaves no gap.
+    for (const segment of this.#closed.slice(0, count)) files.remove(segment.path);
+    this.#closed = this.#closed.slice(count);
+    index.dropBefore(firsts[count] ?? this.#first);
+    files.fsync(directoryFd, done);
+  }
+
+  /** Waits until the disk has everything. */
+  syncNow(): void {
+    if (!this.isWhollyDurable) this.#parts.files.fsyncNow(this.#file.fd);
+  }
+
+  close(): void {
+    this.#parts.spare.close(this.#file.fd);
+    this.#parts.files.close(this.#parts.directoryFd);
+  }
+
+  #current(): Segment {
+    return { first: this.#first, path: this.#file.path, bytes: this.#file.size };
+  }
+}
