@@ -1,0 +1,36 @@
+import { writeSync } from 'node:fs';
+import { openJournal } from '../../src/node/journal-open.ts';
+import type { StorageListener } from '../../src/ports/storage.ts';
+import { entries } from './journal-kit.ts';
+
+// A process for tests to kill and to trace: writes batches without end, or as many as it is told, and says what is
+// durable as soon as it knows. Its entries go on from what it finds.
+const [path = '', most = 'Infinity'] = process.argv.slice(2);
+
+/** The last index of each mark. */
+const lasts: number[] = [0];
+
+const listener: StorageListener = {
+  onDurable(mark) {
+    writeSync(1, `durable ${lasts[mark]}\n`);
+  },
+};
+
+const { storage, recovered } = await openJournal(path, { node: 'n1' }, listener, {
+  segmentBytes: 2_000,
+}).catch((error: Error) => {
+  writeSync(2, `${error.message}\n`);
+  process.exit(1);
+});
+const term = recovered.ballot.term + 1;
+let last = recovered.entries.length;
+lasts.push(last);
+storage.write({ mark: 1, ballot: { term, vote: 'n1' }, entries: [], commit: undefined });
+for (let mark = 2; mark < Number(most) + 2; mark += 1) {
+  const count = 1 + (mark % 3);
+  storage.write({ mark, ballot: undefined, entries: entries(last + 1, last + count, term), commit: last });
+  last += count;
+  lasts.push(last);
+  await new Promise(resolve => setImmediate(resolve));
+}
+await storage.close();
