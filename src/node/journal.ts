@@ -142,8 +142,7 @@ export class Journal implements Storage {
       if (!isBegun) this.#waitForSpace();
       return false;
     }
-    const first = batch.entries[0];
-    if (first === undefined || !this.#log.wantsSegment(first.index)) return true;
+    if (batch.entries.length === 0 || !this.#log.wantsSegment) return true;
     // Until the old segment is durable the batch waits in the queue, and `#sync` sees to the rest.
     if (this.#isSyncing || !this.#log.isWhollyDurable) return false;
     this.#obstacle = 'segment';

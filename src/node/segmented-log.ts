@@ -93,13 +93,12 @@ export class SegmentedLog {
   }
 
   /**
-   * Whether an entry is to begin a new segment. It does so only where the log grows, never where it is replaced:
-   * so a segment's name comes after those before it and fits the last of them exactly, which shows a missing one.
+   * Whether the next entries are to begin a new segment, which is named after what the log would get next. Where it
+   * was cut short by replacements it must first outgrow the name of the last segment: so names come in the order of
+   * writing, and each fits the segment before it exactly, which shows a missing one.
    */
-  wantsSegment(index: number): boolean {
-    return (
-      this.#file.size >= this.#parts.segmentBytes && index === this.#last + 1 && this.#last >= this.#first
-    );
+  get wantsSegment(): boolean {
+    return this.#file.size >= this.#parts.segmentBytes && this.#last >= this.#first;
   }
 
   /** Begins a new segment, once everything is durable; false when the disk has no room for one. */

@@ -1,11 +1,14 @@
 import { writeSync } from 'node:fs';
+import { DISK } from '../../src/node/file-system.ts';
 import { openJournal } from '../../src/node/journal-open.ts';
 import type { StorageListener } from '../../src/ports/storage.ts';
+import { FaultyDisk } from './journal-faults.ts';
 import { entries } from './journal-kit.ts';
 
 // A process for tests to kill and to trace: writes batches without end, or as many as it is told, and says what is
-// durable as soon as it knows. Its entries go on from what it finds.
-const [path = '', most = 'Infinity'] = process.argv.slice(2);
+// durable as soon as it knows. Its entries go on from what it finds. Told of a failure, its disk has it at the
+// first sync of the log.
+const [path = '', most = 'Infinity', failure] = process.argv.slice(2);
 
 /** The last index of each mark. */
 const lasts: number[] = [0];
@@ -16,12 +19,16 @@ const listener: StorageListener = {
   },
 };
 
-const { storage, recovered } = await openJournal(path, { node: 'n1' }, listener, {
-  segmentBytes: 2_000,
-}).catch((error: Error) => {
-  writeSync(2, `${error.message}\n`);
-  process.exit(1);
-});
+const disk = new FaultyDisk();
+if (failure !== undefined) disk.failures.set('fdatasync 0000000000000001.ndjson', failure);
+const options = { segmentBytes: 2_000, files: failure === undefined ? DISK : disk };
+
+const { storage, recovered } = await openJournal(path, { node: 'n1' }, listener, options).catch(
+  (error: Error) => {
+    writeSync(2, `${error.message}\n`);
+    process.exit(1);
+  },
+);
 const term = recovered.ballot.term + 1;
 let last = recovered.entries.length;
 lasts.push(last);
