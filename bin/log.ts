@@ -1,0 +1,200 @@
+import type { Call, Verb } from '../client/cli/verb.ts';
+import { readBallot } from '../src/node/ballot-file.ts';
+import { DataDirectory, type Identity } from '../src/node/data-directory.ts';
+import { DataError, damaged } from '../src/node/data-error.ts';
+import { codeOf, DISK } from '../src/node/file-system.ts';
+import { commitOf, entryOf, parseJson } from '../src/node/record.ts';
+import { isTorn, RecordReader } from '../src/node/record-reader.ts';
+import { listSegments } from '../src/node/segment.ts';
+
+/** Characters that are gathered before they are printed. */
+const PIECE = 65_536;
+
+/** Standard output, in pieces, for as long as someone reads it. */
+class Output {
+  #held: string[] = [];
+  #size = 0;
+  #isRead = true;
+
+  constructor() {
+    process.stdout.on('error', () => {
+      this.#isRead = false;
+    });
+  }
+
+  /** False once nobody reads any more, as behind `| head`. */
+  get isRead(): boolean {
+    return this.#isRead;
+  }
+
+  line(text: string): void {
+    this.#held.push(text, '\n');
+    this.#size += text.length + 1;
+  }
+
+  /** Prints what is held, when that is enough to be worth it, and waits until it has been taken. */
+  async flush(least = 0): Promise<void> {
+    if (this.#size <= least || !this.#isRead) return;
+    const text = this.#held.join('');
+    this.#held = [];
+    this.#size = 0;
+    await new Promise<void>(resolve => {
+      process.stdout.write(text, () => resolve());
+    });
+  }
+}
+
+/** Prints the records of a log in the order in which they were written. */
+class LogPrinter {
+  readonly #output = new Output();
+  readonly #from: number;
+  readonly #isJson: boolean;
+  /** The index of the last entry so far. */
+  #last = 0;
+
+  constructor(from: number, isJson: boolean) {
+    this.#from = from;
+    this.#isJson = isJson;
+  }
+
+  /** One line about the node. */
+  node({ node, cluster }: Identity, term: number, vote: string | null): void {
+    if (this.#isJson) return;
+    const voted = vote === null ? 'no vote' : `voted for ${vote}`;
+    this.#output.line(
+      `node ${node}, ${cluster === null ? 'no cluster' : `cluster ${cluster}`}: term ${term}, ${voted}`,
+    );
+  }
+
+  /** Prints a segment; false when nobody reads any more. A record that is being written is left out. */
+  async segment(path: string, fd: number, isLast: boolean): Promise<boolean> {
+    const reader = new RecordReader(DISK, fd);
+    while (reader.next()) {
+      if (!reader.isSound) {
+        await this.#output.flush();
+        damaged(path, reader.offset, 'the checksum of this record does not fit its text');
+      }
+      this.#record(reader);
+      await this.#output.flush(PIECE);
+      if (!this.#output.isRead) return false;
+    }
+    await this.#output.flush();
+    if (reader.rest.length === 0) return this.#output.isRead;
+    if (!isLast || !isTorn(reader.rest))
+      damaged(path, reader.offset, 'this record is cut off, and not the last');
+    complain(
+      `${path}: the record at byte ${reader.offset} is not whole: it is being written, or was when the node stopped`,
+    );
+    return this.#output.isRead;
+  }
+
+  #record(reader: RecordReader): void {
+    const json = reader.json;
+    const content = parseJson(json);
+    const entry = entryOf(content, reader.size);
+    const index = entry?.index ?? commitOf(content) ?? this.#from;
+    if (entry !== undefined) this.#moveTo(entry.index);
+    if (index < this.#from) return;
+    if (this.#isJson) {
+      this.#output.line(json);
+    } else if (entry !== undefined) {
+      const command = entry.command === null ? 'no-op' : printable(JSON.stringify(entry.command));
+      this.#output.line(`${String(index).padStart(8)}  term ${entry.term}  ${command}`);
+    } else {
+      const words = commitOf(content) === undefined ? printable(json) : `committed up to ${index}`;
+      this.#output.line(`          ${words}`);
+    }
+  }
+
+  #moveTo(index: number): void {
+    if (index <= this.#last && this.#last >= this.#from && !this.#isJson) {
+      this.#output.line(`          replaced from ${index} on`);
+    }
+    this.#last = index;
+  }
+}
+
+/** Text that leaves a terminal as it is: JSON escapes all that could do harm but these. */
+function printable(json: string): string {
+  return json.replace(/[\x7f-\x9f]/g, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function complain(message: string): void {
+  process.stderr.write(`raftline: ${message}\n`);
+}
+
+/** Does something with an open file; undefined when it is not there. */
+async function withFile<T>(path: string, use: (fd: number) => T | Promise<T>): Promise<T | undefined> {
+  let fd: number;
+  try {
+    fd = DISK.open(path, 'r');
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return undefined;
+  }
+  try {
+    return await use(fd);
+  } finally {
+    DISK.close(fd);
+  }
+}
+
+async function print(path: string, from: number, isJson: boolean): Promise<number> {
+  const directory = new DataDirectory(DISK, path);
+  const identity = directory.identity();
+  if (identity === undefined) {
+    complain(
+      `${path} is not a data directory: it has no node.json; name the --data that the node is served with`,
+    );
+    return 2;
+  }
+  const printer = new LogPrinter(from, isJson);
+  let status = 0;
+  try {
+    const vote = await withFile(directory.vote, fd => readBallot(DISK, directory.vote, fd));
+    printer.node(identity, vote?.ballot.term ?? 0, vote?.ballot.vote ?? null);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    complain(error.message);
+    status = 1;
+  }
+  const segments = listSegments(DISK, directory.log);
+  for (const [at, segment] of segments.entries()) {
+    const next = segments[at + 1];
+    // A segment may end with entries of any index before the next one's, so only that one tells what to leave out.
+    if (next !== undefined && next.first <= from) continue;
+    // A running node may have dropped it meanwhile.
+    const isRead = await withFile(segment.path, fd => printer.segment(segment.path, fd, next === undefined));
+    if (isRead === false) break;
+  }
+  return status;
+}
+
+export const log: Verb = {
+  name: 'log',
+  about: "prints a node's log, terms and commit points, running or stopped",
+  usage: 'log --data DIR [--from N] [--json]',
+  details:
+    'One line for each record, in the order in which they were written: an entry with an index that came before ' +
+    'replaces that entry and all after it. It only reads, so a running node is not disturbed.\n\n' +
+    'With --json it prints the JSON text of each record: [index, term, command] or {"commit": index}.',
+  flags: {
+    data: { type: 'string', value: 'DIR', about: 'the data directory of the node' },
+    from: { type: 'integer', value: 'N', about: 'begins at entry N' },
+    json: { type: 'boolean', about: 'prints the JSON text of each record' },
+  },
+  words: [0, 0],
+  async run({ flags }: Call): Promise<number> {
+    const { data, from = 1, json = false } = flags;
+    if (typeof data !== 'string' || data === '') {
+      complain('log needs --data DIR, the data directory of a node');
+      return 2;
+    }
+    try {
+      return await print(data, Number(from), json === true);
+    } catch (error) {
+      complain((error as Error).message);
+      return error instanceof DataError ? 1 : 2;
+    }
+  },
+};
