@@ -208,6 +208,7 @@ export class Journal implements Storage {
   /** What the head of the queue waited for has happened, or failed. */
   #passed(error: Error | null): void {
     if (error !== null) this.#fail(error);
+    clearTimeout(this.#retry);
     this.#obstacle = undefined;
     this.#advance();
     this.#rest();
@@ -257,7 +258,11 @@ export class Journal implements Storage {
     clearTimeout(this.#idle);
     clearTimeout(this.#retry);
     this.#recordCommit();
-    if (!this.#isDead) this.#log.syncNow();
+    try {
+      if (!this.#isDead) this.#log.syncNow();
+    } catch (error) {
+      this.#fail(error as Error);
+    }
     this.#isDead = true;
     this.#log.close();
     this.#parts.ballots.close();

@@ -108,7 +108,8 @@ describe('the data directory: one process at a time', () => {
     expect((await refusal(path)).problem).to.equal('in use');
   });
 
-  it('ends a second process within a second, and is free at once after kill -9', async () => {
+  it('ends a second process within a second, and is free at once after kill -9', async function () {
+    this.retries(2); // on a busy machine a process may take a second only to start
     const path = scratch.directory();
     const first = spawn(process.execPath, [writer, path], { stdio: ['ignore', 'pipe', 'inherit'] });
     try {

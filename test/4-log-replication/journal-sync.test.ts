@@ -239,6 +239,18 @@ describe('the journal: what is durable when', () => {
   });
 });
 
+describe('the journal: closing', () => {
+  it('takes a failure of its last sync as seriously as any other', async () => {
+    const { disk, bench } = await held();
+    disk.isHolding = false;
+    await bench.durable(bench.write({ entries: entries(1, 1) }));
+    await bench.durable(bench.write({ commit: 1 }));
+    disk.failures.set(`fsyncNow ${SEGMENT}`, 'EIO');
+    await bench.close();
+    expect(bench.fatal).to.have.length(1);
+  });
+});
+
 describe('the journal: a full disk', () => {
   it('keeps what was there, acknowledges nothing, and goes on in order when there is room again', async () => {
     const { disk, bench, path } = await held();
