@@ -1,0 +1,187 @@
+import type { Recovered } from '../ports/storage.ts';
+import { initialConfiguration } from '../raft/configuration.ts';
+import { formatAddress, type NodeAddress } from '../wire/address.ts';
+import { failure, refuse } from '../wire/errors.ts';
+import { type NodeRequest, OPS, type Request, type RequestOf } from '../wire/ops.ts';
+import { failed, type Outcome, outcomeOf } from '../wire/reply.ts';
+import { answerAboutNode, type NodeState } from './about.ts';
+import { initialiseOthers } from './initialisation.ts';
+import { type OpenedJournal, openJournal } from './journal-open.ts';
+import type { NodeOptions, RunningNode } from './options.ts';
+import { clusterOf, Peers } from './peers.ts';
+import { type NodeMessage, raftCodec } from './raft-codec.ts';
+import { type RaftStage, Replica } from './replica.ts';
+import { LineServer, type Responder, type Service } from './server.ts';
+import { systemClock } from './system-clock.ts';
+
+/** What a node has once it is part of a cluster. */
+interface Membership {
+  readonly cluster: string;
+  readonly replica: Replica;
+  readonly peers: Peers<NodeMessage>;
+}
+
+/** A node with its sockets and its files; until it is part of a cluster, it waits for `init`. */
+class RaftNode implements Service {
+  readonly stage: number;
+  readonly #options: NodeOptions;
+  readonly #raft: RaftStage;
+  readonly #self: NodeAddress;
+  readonly #journal: OpenedJournal;
+  readonly #server: LineServer;
+  #membership: Membership | undefined;
+  #isInitialising = false;
+
+  constructor(options: NodeOptions, stage: RaftStage, journal: OpenedJournal) {
+    this.stage = stage.number;
+    this.#options = options;
+    this.#raft = stage;
+    this.#journal = journal;
+    this.#self = { id: options.id, address: formatAddress(options.listen) };
+    this.#server = new LineServer(this, options);
+  }
+
+  async start(): Promise<RunningNode> {
+    const { nodes, listen } = this.#options;
+    const { recovered, cluster } = this.#journal;
+    await this.#server.listen(listen);
+    if (recovered.entries.length > 0) this.#join(recovered, cluster);
+    else if (nodes !== undefined) this.#begin(nodes);
+    return { address: this.#self.address, close: () => this.#close() };
+  }
+
+  onDurable(mark: number): void {
+    this.#membership?.replica.onDurable(mark);
+  }
+
+  /**
+   * Begins with the configuration of a new cluster as the first entry of the log. The entry is the same at every
+   * node that is given the same list, and so is as good as committed.
+   */
+  #begin(nodes: readonly NodeAddress[]): void {
+    const { storage, join } = this.#journal;
+    const ballot = { term: 1, vote: null };
+    const entry = { index: 1, term: 1, command: initialConfiguration(nodes), size: 64 * nodes.length };
+    storage.write({ mark: 0, ballot, entries: [entry], commit: 1 });
+    join(clusterOf(nodes));
+    this.#join({ ballot, base: { index: 0, term: 0 }, entries: [entry], commit: 1 }, clusterOf(nodes));
+  }
+
+  #join(recovered: Recovered, known: string | null): void {
+    const { id, peerProxy } = this.#options;
+    const replica = new Replica({
+      id,
+      stage: this.#raft,
+      recovered,
+      storage: this.#journal.storage,
+      transport: {
+        send: (to, message) => peers.send(to, message),
+        isUp: to => peers.isUp(to),
+      },
+      clock: systemClock,
+      random: Math.random,
+    });
+    const nodes = Object.entries(replica.configuration.nodes).map(([node, address]) => ({
+      id: node,
+      address,
+    }));
+    const cluster = known ?? clusterOf(nodes);
+    const peers = new Peers({ id, cluster, proxy: peerProxy }, raftCodec, replica);
+    this.#membership = { cluster, replica, peers };
+    this.#server.peers = peers;
+    for (const node of nodes) if (node.id !== id) peers.open(node);
+  }
+
+  async #close(): Promise<void> {
+    this.#membership?.replica.stop();
+    await this.#server.close();
+    this.#membership?.peers.close();
+    await this.#journal.storage.close();
+  }
+
+  handle(request: Request, responder: Responder): void {
+    const replica = this.#membership?.replica;
+    if (request.op === 'init') {
+      void this.#init(request).then(
+        outcome => responder.answer(outcome),
+        error => responder.answer(outcomeOf(error)),
+      );
+    } else if (OPS[request.op].kind === 'node') {
+      responder.answer(answerAboutNode(request as NodeRequest, this.#state(), this.#server));
+    } else if (replica === undefined) {
+      const words = `${this.#self.id} waits for a cluster: send init with the list of its nodes`;
+      responder.answer(failed(failure('NOT_INITIALISED', words)));
+    } else {
+      replica.handle(request, responder);
+    }
+  }
+
+  async #init({ nodes, forward }: RequestOf<'init'>): Promise<Outcome> {
+    const { id, address } = this.#self;
+    const cluster = clusterOf(nodes);
+    const own = nodes.find(node => node.id === id);
+    if (own === undefined)
+      refuse('BAD_REQUEST', `this is ${id}, which the list leaves out; add ${id}=${address}`);
+    if (this.#membership !== undefined && (forward !== false || this.#membership.cluster !== cluster)) {
+      refuse('ALREADY_INITIALISED', `${id} belongs to cluster ${this.#membership.cluster} already`);
+    }
+    if (this.#isInitialising)
+      refuse('CHANGE_IN_PROGRESS', `${id} is initialising a cluster already; wait for its answer`);
+    if (this.#membership === undefined) {
+      this.#isInitialising = true;
+      try {
+        const others = nodes.filter(node => node.id !== id);
+        if (forward !== false) await initialiseOthers(others, nodes, cluster);
+        this.#begin(nodes);
+      } finally {
+        this.#isInitialising = false;
+      }
+    }
+    return { ok: true, rev: 0, cluster, members: nodes.map(node => ({ ...node, role: 'voter' })) };
+  }
+
+  #state(): NodeState {
+    const { id: node, address } = this.#self;
+    const about = { node, address, stage: this.stage };
+    if (this.#membership === undefined) {
+      const nothing = { cluster: null, leader: null, members: [], rev: 0, keys: 0 };
+      return { ...about, ...nothing, role: 'uninitialised' };
+    }
+    const { cluster, replica } = this.#membership;
+    const { role, leader } = replica.core.state;
+    const { store, members, facts: raft } = replica;
+    return {
+      ...about,
+      cluster,
+      role: role === 'pre-candidate' ? 'candidate' : role,
+      leader: leader === null ? null : { id: leader, address: replica.configuration.nodes[leader] ?? '' },
+      members,
+      rev: store.rev,
+      keys: store.size,
+      raft,
+    };
+  }
+}
+
+/** Starts a node of a stage that keeps a log, from its data directory. */
+export async function startRaftNode(options: NodeOptions, stage: RaftStage): Promise<RunningNode> {
+  const { id, nodes, data } = options;
+  if (data === undefined)
+    refuse('BAD_REQUEST', `stage ${stage.number} keeps a log: name its folder with --data DIR`);
+  if (nodes !== undefined && !nodes.some(node => node.id === id)) {
+    refuse('BAD_REQUEST', `${id} is not in --nodes ${nodes.map(node => node.id).join(', ')}`);
+  }
+  let node: RaftNode | undefined;
+  const journal = await openJournal(
+    data,
+    { node: id, ...(nodes === undefined ? {} : { cluster: clusterOf(nodes) }) },
+    { onDurable: mark => node?.onDurable(mark) },
+  );
+  try {
+    node = new RaftNode(options, stage, journal);
+    return await node.start();
+  } catch (error) {
+    await journal.storage.close();
+    throw error;
+  }
+}

@@ -1,0 +1,12 @@
+import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
+import { startRaftNode } from '../../src/node/raft-node.ts';
+import { Raft } from './raft.ts';
+
+/** Starts a node of stage 5; the first of `nodes` leads. */
+export function start(options: NodeOptions): Promise<RunningNode> {
+  const leader = options.nodes?.[0]?.id ?? options.id;
+  return startRaftNode(options, {
+    number: 5,
+    makeCore: (beginning, timing) => new Raft(beginning, timing, leader),
+  });
+}
