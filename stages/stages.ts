@@ -21,4 +21,12 @@ export const STAGES: readonly Stage[] = [
     nodes: 5,
     load: () => import('./2-naive-replication/server.ts'),
   },
+  {
+    number: 4,
+    title: 'log replication',
+    nodes: 5,
+    load: () => import('./4-log-replication/server.ts'),
+  },
+  { number: 5, title: 'heartbeats', nodes: 5, load: () => import('./5-heartbeats/server.ts') },
+  { number: 6, title: 'election', nodes: 5, load: () => import('./6-election/server.ts') },
 ];
