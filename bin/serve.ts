@@ -1,30 +1,232 @@
-import { once } from 'node:events';
-import type { Verb } from '../client/cli/verb.ts';
-import { parseAddress, parseNodes } from '../src/wire/address.ts';
-import { STAGES } from '../stages/stages.ts';
+import { writeSync } from 'node:fs';
+import { format } from 'node:util';
+import type { Call, Verb } from '../client/cli/verb.ts';
+import type { NodeOptions, RunningNode } from '../src/node/options.ts';
+import { formatAddress, isNodeId, type NodeAddress, parseAddress, parseNodes } from '../src/wire/address.ts';
+import { RaftlineError, refuse } from '../src/wire/errors.ts';
+import { nearest } from '../src/wire/text.ts';
+import { STAGES, type Stage } from '../stages/stages.ts';
 
-/** Runs one node in this process until it is told to stop. */
+/** The stage from which a node keeps its log on disk, and so needs a folder. */
+const FIRST_STAGE_WITH_DATA = 4;
+/** Milliseconds after which a shutdown that hangs is cut short. */
+const PATIENCE = 10_000;
+
+const lastStage = STAGES.at(-1)?.number ?? 0;
+
+/** `raftline serve`: one node, in this process, until it is told to stop. */
 export const serve: Verb = {
   name: 'serve',
   about: 'runs one node',
-  usage: 'serve [--id n1] [--listen 127.0.0.1:7001] [--nodes n1=…,n2=…] [--stage N]',
+  usage: 'serve [--id n1] [--listen 127.0.0.1:7001] [--nodes n1=…,n2=…] [--data DIR] [--stage N]',
+  details: `Prints one line when it listens. SIGTERM or Ctrl-C shuts it down: replies under way leave first; a second
+signal ends it at once. Stages before ${FIRST_STAGE_WITH_DATA} keep nothing on disk: what they hold is gone when they stop.
+
+  raftline serve
+  raftline serve --id n2 --nodes n1=10.0.0.1:7001,n2=10.0.0.2:7001,n3=10.0.0.3:7001 --data /var/lib/raftline`,
   flags: {
-    id: { type: 'string', value: 'ID', about: 'this node (n1)' },
-    listen: { type: 'string', value: 'ADDRESS', about: 'where it listens (127.0.0.1:7001)' },
-    nodes: { type: 'string', value: 'n1=…,n2=…', about: 'every node of the cluster' },
-    stage: { type: 'integer', value: 'N', about: 'the stage to run; the last unless told' },
+    id: { type: 'string', value: 'ID', about: 'this node, one of --nodes; n1 where it is alone' },
+    listen: {
+      type: 'string',
+      value: 'ADDRESS',
+      about: 'where it listens; its address in --nodes, or 127.0.0.1:7001',
+    },
+    nodes: {
+      type: 'string',
+      value: 'n1=…,n2=…',
+      about: 'every node of the cluster, this one included, the same list at each',
+    },
+    data: {
+      type: 'string',
+      value: 'DIR',
+      about: `the folder that keeps its log; needed from stage ${FIRST_STAGE_WITH_DATA} on, unused before`,
+    },
+    stage: {
+      type: 'integer',
+      value: 'N',
+      about: `which stage to run, 0 to ${lastStage}; ${lastStage} unless told`,
+    },
+    transport: { type: 'string', value: 'lines', about: 'how nodes speak to each other: lines' },
+    'peer-proxy': {
+      type: 'string',
+      value: 'http://ID@ADDRESS',
+      about: 'an HTTP proxy (CONNECT) through which it dials other nodes; the lab cuts links with it',
+    },
+    'stop-with-stdin': {
+      type: 'boolean',
+      about: 'stops when its standard input ends, so that it never outlives what started it',
+    },
   },
   words: [0, 0],
-  async run({ flags }) {
-    const stage = STAGES.find(({ number }) => number === flags.stage) ?? STAGES.at(-1);
-    if (stage === undefined) return 2;
-    const { start } = await stage.load();
-    const listen = parseAddress(String(flags.listen ?? '127.0.0.1:7001'));
-    const nodes = flags.nodes === undefined ? undefined : parseNodes(String(flags.nodes));
-    const node = await start({ id: String(flags.id ?? 'n1'), listen, ...(nodes && { nodes }) });
-    console.log(`raftline listens on ${node.address}, stage ${stage.number}`);
-    await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
-    await node.close();
-    return 0;
+  run: async call => {
+    // Whoever reads our output may go away; the node stays.
+    process.stdout.on('error', () => {});
+    process.stderr.on('error', () => {});
+    try {
+      const stage = readStage(call);
+      const options = readOptions(call, stage);
+      await serveUntilTold(stage, options, call.flags['stop-with-stdin'] === true);
+      return 0;
+    } catch (error) {
+      const listening = listenFailure(error);
+      if (listening === undefined && !(error instanceof RaftlineError)) throw error;
+      console.error(`raftline serve: ${listening?.message ?? (error as Error).message}`);
+      return listening?.status ?? 2;
+    }
   },
 };
+
+function readStage({ flags }: Call): Stage {
+  const number = flags.stage === undefined ? lastStage : Number(flags.stage);
+  const stage = STAGES.find(candidate => candidate.number === number);
+  if (stage !== undefined) return stage;
+  const known = STAGES.map(each => each.number).join(', ');
+  refuse('BAD_REQUEST', `--stage ${flags.stage}: there is no such stage yet; this raftline has ${known}`);
+}
+
+function readOptions({ flags }: Call, stage: Stage): NodeOptions {
+  const text = (name: string) => (flags[name] === undefined ? undefined : String(flags[name]));
+  const named = <T>(name: string, read: (value: string) => T): T | undefined => {
+    const value = text(name);
+    try {
+      return value === undefined ? undefined : read(value);
+    } catch (error) {
+      if (error instanceof RaftlineError) refuse('BAD_REQUEST', `--${name}: ${error.message}`);
+      throw error;
+    }
+  };
+  const nodes = named('nodes', parseNodes);
+  const id = readId(text('id'), nodes);
+  const own = nodes?.find(node => node.id === id)?.address ?? '127.0.0.1:7001';
+  const listen = named('listen', parseAddress) ?? parseAddress(own);
+  const peerProxy = named('peer-proxy', readProxy);
+  const data = text('data');
+  checkTransport(text('transport') ?? 'lines');
+  if (stage.nodes === 1 && nodes !== undefined && nodes.length > 1) {
+    refuse(
+      'BAD_REQUEST',
+      `--nodes: stage ${stage.number} (${stage.title}) runs one node, not ${nodes.length}`,
+    );
+  }
+  if (stage.number >= FIRST_STAGE_WITH_DATA && !data) {
+    refuse('BAD_REQUEST', `--data is missing: stage ${stage.number} needs a folder for this node's log`);
+  }
+  return {
+    id,
+    listen,
+    ...(nodes && { nodes }),
+    ...(peerProxy && { peerProxy }),
+    ...(data && stage.number >= FIRST_STAGE_WITH_DATA && { data }),
+  };
+}
+
+function readId(id: string | undefined, nodes: readonly NodeAddress[] | undefined): string {
+  const known = nodes?.map(node => node.id);
+  if (id === undefined) {
+    if (known !== undefined && known.length > 1) {
+      refuse('BAD_REQUEST', `--id is missing: which of ${known.join(', ')} is this node?`);
+    }
+    return known?.[0] ?? 'n1';
+  }
+  if (!isNodeId(id)) refuse('BAD_REQUEST', `--id ${JSON.stringify(id)}: use 1 to 64 of A-Z a-z 0-9 . _ -`);
+  if (known !== undefined && !known.includes(id)) {
+    const near = nearest(id, known);
+    const hint = near === undefined ? `it has ${known.join(', ')}` : `did you mean ${near}?`;
+    refuse('BAD_REQUEST', `--id ${id} is not in --nodes: ${hint}`);
+  }
+  return id;
+}
+
+function readProxy(text: string): string {
+  const match = /^http:\/\/([^@/]+)@(.+)$/.exec(text);
+  if (match?.[1] === undefined || match[2] === undefined || !isNodeId(match[1])) {
+    refuse('BAD_REQUEST', `${JSON.stringify(text)} is not http://ID@host:port`);
+  }
+  return `http://${match[1]}@${formatAddress(parseAddress(match[2]))}`;
+}
+
+function checkTransport(name: string): void {
+  if (name === 'lines') return;
+  const why =
+    name === 'grpc' ? 'it comes with stage 3, which is not built yet' : 'there is no such transport';
+  refuse('BAD_REQUEST', `--transport ${name}: ${why}; leave it out, or say lines`);
+}
+
+/** What kept a node from listening, in words with the exit status; undefined for any other error. */
+function listenFailure(error: unknown): { message: string; status: number } | undefined {
+  const { syscall, code, address, port, hostname } = error as NodeJS.ErrnoException & {
+    address?: string;
+    port?: number;
+    hostname?: string;
+  };
+  const isLookup = syscall === 'getaddrinfo';
+  if (syscall !== 'listen' && syscall !== 'bind' && !isLookup) return undefined;
+  const at = address === undefined ? hostname : formatAddress({ host: address, port: port ?? 0 });
+  if (code === 'EADDRINUSE') {
+    return {
+      message: `${at} is in use: stop what listens there, or choose another with --listen`,
+      status: 3,
+    };
+  }
+  if (code === 'EACCES')
+    return { message: `${at} is not allowed: ports below 1024 need privileges`, status: 2 };
+  if (isLookup || code === 'EADDRNOTAVAIL') {
+    return { message: `cannot listen: ${at} is not an address of this machine (${code})`, status: 2 };
+  }
+  return { message: `cannot listen: ${(error as Error).message}`, status: 3 };
+}
+
+async function serveUntilTold(stage: Stage, options: NodeOptions, stopWithStdin: boolean): Promise<void> {
+  const words = (text: string) => `raftline ${options.id} ${text}`;
+  process.on('uncaughtException', error => {
+    lastWords(words(`stops, because of a fault in it: ${format(error)}`));
+    process.exit(1);
+  });
+  // From here on, so that a signal that comes while the node still starts is not lost.
+  const told = untilTold(stopWithStdin);
+  const { start } = await stage.load();
+  const node: RunningNode = await start(options);
+  const size = options.nodes?.length ?? 1;
+  const about = `stage ${stage.number}, ${size} ${size === 1 ? 'node' : 'nodes'}`;
+  console.log(words(`listens on ${node.address} (${about})`));
+  await told;
+  setTimeout(() => {
+    lastWords(words(`did not shut down within ${PATIENCE / 1_000} s, and ends`));
+    process.exit(1);
+  }, PATIENCE).unref();
+  await node.close();
+  process.stdin.destroy();
+}
+
+/** Resolves at the first signal, or when standard input ends if that counts; a second signal ends the process. */
+function untilTold(stopWithStdin: boolean): Promise<void> {
+  return new Promise(resolve => {
+    let isTold = false;
+    for (const [signal, status] of [
+      ['SIGTERM', 143],
+      ['SIGINT', 130],
+      ['SIGHUP', 129],
+    ] as const) {
+      process.on(signal, () => {
+        if (isTold) process.exit(status);
+        isTold = true;
+        resolve();
+      });
+    }
+    if (!stopWithStdin) return;
+    const ended = () => {
+      isTold = true;
+      resolve();
+    };
+    process.stdin.on('end', ended).on('error', ended).on('close', ended).resume();
+  });
+}
+
+/** Writes at once, since the process is about to end; where nobody takes it, it is lost. */
+function lastWords(text: string): void {
+  try {
+    writeSync(2, `${text}\n`);
+  } catch {
+    // Nobody reads standard error, and there is nowhere else to say it.
+  }
+}
