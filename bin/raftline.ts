@@ -4,5 +4,6 @@ import { runProgram } from '../client/cli/program.ts';
 // A node and the lab bring much along that a client never needs, so each is loaded only when it is asked for.
 process.exitCode = await runProgram(process.argv.slice(2), {
   serve: async () => (await import('./serve.ts')).serve,
+  lab: async () => (await import('../lab/lab.ts')).lab,
   log: async () => (await import('./log.ts')).log,
 });

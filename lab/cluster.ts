@@ -1,0 +1,207 @@
+import { join } from 'node:path';
+import { formatAddress, type NodeAddress } from '../src/wire/address.ts';
+import { nearest } from '../src/wire/text.ts';
+import { STAGES, type Stage } from '../stages/stages.ts';
+import { NodeProcess, StartFailure } from './node-process.ts';
+import { anyPort, areFree, type Block, blocks } from './ports.ts';
+import { Switchboard } from './switchboard.ts';
+
+/** Blocks of ports that are tried before giving up. */
+const MOST_BLOCKS = 100;
+
+export interface ClusterOptions {
+  /** The stage's number; the last one unless told. */
+  readonly stage?: number;
+  /** How many nodes; what the stage has unless told. They are n1, n2, … */
+  readonly nodes?: number;
+  /** The folder for the folders of the nodes, at the stages that keep their data. */
+  readonly data?: string;
+  /** The first port to try; any free ones unless told. */
+  readonly firstPort?: number;
+  /** Flags for every node beyond those that make the cluster. */
+  readonly flags?: readonly string[];
+  /** Hears of a node that ends although nobody here stopped it. */
+  readonly onEnd?: (node: NodeProcess) => void;
+  /** Hears every line that a node writes to standard error. */
+  readonly onLine?: (node: NodeProcess, line: string) => void;
+}
+
+/**
+ * A cluster of real node processes on this machine, over a network that can be broken. When the process that started
+ * it is gone, however it went, so are the nodes.
+ *
+ *     const cluster = await Cluster.start({ stage: 2, nodes: 3 });
+ *     await cluster.node('n2').kill();
+ *     cluster.partition([['n1'], ['n3']]);
+ *     await cluster.stop();
+ */
+export class Cluster {
+  readonly stage: Stage;
+  readonly #nodes: ReadonlyMap<string, NodeProcess>;
+  readonly #switchboard: Switchboard;
+
+  private constructor(stage: Stage, nodes: readonly NodeProcess[], switchboard: Switchboard) {
+    this.stage = stage;
+    this.#nodes = new Map(nodes.map(node => [node.id, node]));
+    this.#switchboard = switchboard;
+  }
+
+  /** Starts the nodes, and resolves when all of them listen. When one does not, none is left. */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const stage = findStage(options.stage);
+    const size = options.nodes ?? stage.nodes;
+    if (!Number.isSafeInteger(size) || size < 1) throw new Error(`a cluster has 1 node or more, not ${size}`);
+    if (stage.nodes === 1 && size > 1) {
+      throw new Error(`stage ${stage.number} (${stage.title}) runs one node, not ${size}`);
+    }
+    let tried = 0;
+    for (const block of blocks(options.firstPort ?? anyPort(), size)) {
+      const cluster = await Cluster.#startOn(block, stage, options);
+      if (cluster !== undefined) return cluster;
+      tried += 1;
+      if (tried === MOST_BLOCKS) break;
+    }
+    throw new Error(`no ${size} free ports in a row from ${options.firstPort}`);
+  }
+
+  /** Starts the nodes on these ports; undefined when somebody else uses one of them, or was quicker. */
+  static async #startOn(block: Block, stage: Stage, options: ClusterOptions): Promise<Cluster | undefined> {
+    const switchboard = new Switchboard();
+    try {
+      await switchboard.open(block.claim);
+    } catch (error) {
+      if (isInUse(error)) return undefined;
+      throw error;
+    }
+    if (!(await areFree(block.ports))) {
+      await switchboard.close();
+      return undefined;
+    }
+    const members = block.ports.map((port, at) => ({
+      id: `n${at + 1}`,
+      address: formatAddress({ host: '127.0.0.1', port }),
+    }));
+    for (const { id, address } of members) switchboard.register(id, address);
+    const nodes = members.map(member => nodeOf(member, members, switchboard, stage, options));
+    const cluster = new Cluster(stage, nodes, switchboard);
+    const outcomes = await Promise.allSettled(nodes.map(node => node.start()));
+    const failures = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []));
+    if (failures.length === 0) return cluster;
+    await cluster.stop();
+    const real = failures.find(failure => !isInUse(failure));
+    if (real === undefined) return undefined;
+    throw real;
+  }
+
+  get nodes(): readonly NodeProcess[] {
+    return [...this.#nodes.values()];
+  }
+
+  get ids(): readonly string[] {
+    return [...this.#nodes.keys()];
+  }
+
+  get addresses(): readonly string[] {
+    return this.nodes.map(node => node.address);
+  }
+
+  /** The node of this id: to kill, stop, restart, pause and resume it. Throws when there is none. */
+  node(id: string): NodeProcess {
+    const node = this.#nodes.get(id);
+    if (node !== undefined) return node;
+    const near = nearest(id, this.#nodes.keys());
+    const hint = near === undefined ? `there are ${this.ids.join(', ')}` : `did you mean ${near}?`;
+    throw new Error(`there is no node ${JSON.stringify(id)}: ${hint}`);
+  }
+
+  /**
+   * Lets the nodes of each group reach each other alone. Nodes in no group are together in one more. What was cut
+   * before is forgotten. Clients reach every node still.
+   */
+  partition(groups: readonly (readonly string[])[]): void {
+    const seen = new Set<string>();
+    for (const id of groups.flat()) {
+      this.node(id);
+      if (seen.has(id)) throw new Error(`${id} cannot be on two sides at once`);
+      seen.add(id);
+    }
+    this.#switchboard.partition(groups);
+  }
+
+  /** Stops all bytes from one node to another; those in the other direction flow on. */
+  cut(from: string, to: string): void {
+    this.#switchboard.cut(this.node(from).id, this.node(to).id);
+  }
+
+  /** Breaks the connections that stand between two nodes. */
+  reset(a: string, b: string): void {
+    this.#switchboard.reset(this.node(a).id, this.node(b).id);
+  }
+
+  /** Makes every link whole; delays stay. What was held back arrives. */
+  heal(): void {
+    this.#switchboard.heal();
+  }
+
+  /** Whatever this node sends to others, or is sent by them, takes so many milliseconds; 0 ends it. */
+  delay(id: string, milliseconds: number): void {
+    this.#switchboard.delay(this.node(id).id, milliseconds);
+  }
+
+  /** The links that are cut now, each in its direction. */
+  get cuts(): readonly (readonly [from: string, to: string])[] {
+    return this.#switchboard.cuts;
+  }
+
+  /** The nodes that are slow now, with their milliseconds. */
+  get delays(): readonly (readonly [id: string, milliseconds: number])[] {
+    return this.#switchboard.delays;
+  }
+
+  /** Adds a node. Until there is a stage with changes of membership, it says so. */
+  async add(): Promise<NodeProcess> {
+    throw new Error(`add comes with stage 8; this cluster runs stage ${this.stage.number}`);
+  }
+
+  /** Stops every node, and the network. Resolves when nothing is left. */
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map(node => node.stop()));
+    await this.#switchboard.close();
+  }
+
+  /** Kills every node at once, when there is no time for `stop`. */
+  abandon(): void {
+    for (const { pid } of this.nodes) if (pid !== undefined) process.kill(pid, 'SIGKILL');
+  }
+}
+
+export function findStage(number: number | undefined): Stage {
+  const stage = number === undefined ? STAGES.at(-1) : STAGES.find(each => each.number === number);
+  if (stage !== undefined) return stage;
+  throw new Error(`there is no stage ${number} yet: there are ${STAGES.map(each => each.number).join(', ')}`);
+}
+
+function nodeOf(
+  { id, address }: NodeAddress,
+  members: readonly NodeAddress[],
+  switchboard: Switchboard,
+  stage: Stage,
+  { data, flags = [], onEnd, onLine }: ClusterOptions,
+): NodeProcess {
+  const own = ['--stage', String(stage.number)];
+  if (members.length > 1) {
+    own.push('--nodes', members.map(member => `${member.id}=${member.address}`).join(','));
+    own.push('--peer-proxy', switchboard.proxyOf(id));
+  }
+  if (data !== undefined) own.push('--data', join(data, id));
+  return new NodeProcess(
+    { id, address },
+    { flags: [...own, ...flags], ...(onEnd && { onEnd }), ...(onLine && { onLine }) },
+  );
+}
+
+/** Whether somebody else has the port: our own attempt to listen says so, and a node with its exit status. */
+function isInUse(error: unknown): boolean {
+  if (error instanceof StartFailure) return error.exit?.status === 3;
+  return (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+}
