@@ -1,86 +1,222 @@
 // The way in for `npm start`, `npm test`, `npm run check` and the rest: makes a fresh clone ready (packages,
 // build), saying what it does, then runs what was asked for. Plain JavaScript, because it runs before any build.
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const sources = ['src', 'stages', 'client', 'lab', 'bin', 'test', 'bench'];
-const stamp = join(root, 'dist', '.built');
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const say = text => console.error(`raftline: ${text}`);
 
-/** Runs a command with our own terminal; ends this process with its status unless that is 0. */
-function run(command, args) {
-  const { status, error, signal } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
-  if (error) {
-    say(`cannot run ${command}: ${error.message}`);
-    process.exit(1);
-  }
-  if (status !== 0) process.exit(status ?? (signal === 'SIGINT' ? 130 : 1));
+/** Says it, and ends with this status. */
+function fail(text, status = 1) {
+  say(text);
+  process.exit(status);
 }
 
-const tool = (name, ...args) => run(process.execPath, [join(root, 'node_modules', name), ...args]);
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  fail(
+    `needs Node 20.19 or newer, and this is ${process.versions.node}: see https://nodejs.org, or nvm install 20`,
+  );
+}
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const at = (...path) => join(root, ...path);
+const sources = ['src', 'stages', 'client', 'lab', 'bin', 'test', 'bench'];
+const stamp = at('dist', '.built');
+const lock = at('.raftline', 'lock');
+
+/** Runs a command with our own terminal, hands signals on to it, and resolves with its exit status. */
+function status(command, args) {
+  return new Promise(resolve => {
+    const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
+    const handOn = signal => {
+      // Ctrl-C in a terminal reaches the child as well as us; a second one would cut its shutdown short.
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    };
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+    for (const signal of signals) process.on(signal, handOn);
+    const done = code => {
+      for (const signal of signals) process.off(signal, handOn);
+      resolve(code);
+    };
+    child.on('error', error => {
+      say(`cannot run ${command}: ${error.message}`);
+      done(127);
+    });
+    child.on('exit', (code, signal) => done(code ?? 128 + constants.signals[signal]));
+  });
+}
+
+/** Runs a tool of node_modules; ends this process with its status unless that is 0. */
+async function tool(name, ...args) {
+  const code = await status(process.execPath, [at('node_modules', name), ...args]);
+  if (code !== 0) process.exit(code);
+}
 
 /** Every file below a folder, as paths relative to the root. */
 function files(folder) {
-  const from = join(root, folder);
-  if (!existsSync(from)) return [];
-  return readdirSync(from, { recursive: true, withFileTypes: true })
+  if (!existsSync(at(folder))) return [];
+  return readdirSync(at(folder), { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile())
     .map(entry => relative(root, join(entry.parentPath, entry.name)));
 }
 
 const time = path => (existsSync(path) ? statSync(path).mtimeMs : 0);
 
-function install() {
-  const installed = time(join(root, 'node_modules', '.package-lock.json'));
-  if (installed >= time(join(root, 'package-lock.json')) && installed > 0) return;
-  say('installing packages (npm ci), once');
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  run(npm, ['ci', '--no-fund', '--no-audit', '--include=dev', '--ignore-scripts', '--loglevel=error']);
+/** The packages of a lock file: path to what it says of it; none when it is missing or broken. */
+function packages(path) {
+  try {
+    return Object.entries(JSON.parse(readFileSync(path, 'utf8')).packages).filter(([name]) => name !== '');
+  } catch {
+    return [];
+  }
 }
 
-/** Compiles when a source is newer than the last build, or has gone; what a gone source left in dist goes too. */
-function build(force) {
-  const wanted = new Set(sources.flatMap(files).filter(file => file.endsWith('.ts')));
-  const built = time(stamp);
-  const stale = [...wanted, 'tsconfig.json', 'package-lock.json'].some(
-    file => time(join(root, file)) > built,
+/** Whether node_modules holds what the lock file says, each package in its version and none of them lost since. */
+function isInstalled() {
+  const there = new Map(packages(at('node_modules', '.package-lock.json')));
+  return (
+    packages(at('package-lock.json')).every(
+      ([path, { version, optional }]) => optional || there.get(path)?.version === version,
+    ) && [...there.keys()].every(path => existsSync(at(path, 'package.json')))
   );
-  const last = built ? readFileSync(stamp, 'utf8') : '';
-  const now = [...wanted].sort().join('\n');
-  if (!force && !stale && last === now) return;
+}
+
+async function install() {
+  say('installing packages (npm ci), once');
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  const flags = ['--no-fund', '--no-audit', '--include=dev', '--ignore-scripts', '--loglevel=error'];
+  const code = await status(npm, ['ci', ...flags]);
+  if (code > 128) process.exit(code);
+  if (code !== 0)
+    fail('the packages are not installed. This needs npm and, once, its registry: go online and try again');
+}
+
+const wantedSources = () => sources.flatMap(files).filter(file => file.endsWith('.ts'));
+const outputOf = file => at('dist', file.replace(/(?<!\.d)\.ts$/, '.js'));
+
+/** Whether the last build is whole, and no source is newer than it or has come or gone since. */
+function isBuilt() {
+  const built = time(stamp);
+  const wanted = wantedSources();
+  return (
+    built > 0 &&
+    readFileSync(stamp, 'utf8') === wanted.sort().join('\n') &&
+    [...wanted, 'tsconfig.json', 'package-lock.json'].every(file => time(at(file)) <= built) &&
+    wanted.every(file => existsSync(outputOf(file)))
+  );
+}
+
+async function build(isForced) {
   say('building (tsc)');
+  const wanted = wantedSources();
+  // Without its stamp a build counts as unfinished, whatever happens to it or to us.
+  rmSync(stamp, { force: true });
+  // What the compiler noted would make it skip files that have been deleted from dist.
+  if (isForced || !wanted.every(file => existsSync(outputOf(file))))
+    rmSync(at('dist', '.tsbuildinfo'), { force: true });
+  const known = new Set(wanted);
   for (const file of files('dist')) {
     const source = relative('dist', file).replace(/(\.d)?\.(ts|js)(\.map)?$/, '.ts');
-    if (/\.(ts|js)(\.map)?$/.test(file) && !wanted.has(source)) rmSync(join(root, file));
+    if (/\.(ts|js)(\.map)?$/.test(file) && !known.has(source)) rmSync(at(file));
   }
   const began = new Date();
-  tool('typescript/bin/tsc', '-p', '.');
-  writeFileSync(stamp, now);
+  await tool('typescript/bin/tsc', '-p', '.');
+  writeFileSync(stamp, wanted.sort().join('\n'));
   utimesSync(stamp, began, began); // a source saved while the compiler ran counts as newer than this build
 }
 
-function test(stages, flags) {
-  const known = readdirSync(join(root, 'stages'));
-  const suites = stages.map(stage => {
-    const suite = known.find(name => name.startsWith(`${stage}-`));
-    if (!suite) {
-      say(`there is no stage ${stage} yet: ${known.join(', ')}`);
-      process.exit(2);
-    }
-    return `dist/test/${suite}/**/*.test.js`;
-  });
-  const specs = suites.length > 0 ? suites : ['dist/test/**/*.test.js'];
-  tool('mocha/bin/mocha.js', ...specs, ...flags);
+/** Installs and builds what is missing. Of several such processes one does it, and the others wait. */
+async function makeReady(isForced) {
+  if (!isForced && isInstalled() && isBuilt()) return;
+  const release = await takeLock();
+  if (!isInstalled()) await install();
+  if (isForced || !isBuilt()) await build(isForced);
+  release();
 }
 
-function check() {
-  tool('typescript/bin/tsc', '-p', '.', '--noEmit', '--incremental', 'false');
-  tool('@biomejs/biome/bin/biome', 'ci', '.');
-  tool('mocha/bin/mocha.js', 'dist/test/repository/layers.test.js');
+/** Resolves with what releases the lock, which the end of this process does too. */
+async function takeLock() {
+  mkdirSync(dirname(lock), { recursive: true });
+  // A link appears at once and with its content, so nobody reads a lock without a name on it.
+  const mine = `${lock}.${process.pid}`;
+  writeFileSync(mine, String(process.pid));
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      linkSync(mine, lock);
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    if (!isHeld()) rmSync(lock, { force: true });
+    else if (isFirst) say('another process installs or builds: waiting for it');
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+  rmSync(mine);
+  const release = () => rmSync(lock, { force: true });
+  process.on('exit', release);
+  return () => {
+    process.off('exit', release);
+    release();
+  };
+}
+
+/** Whether the process that took the lock is still there; after ten minutes its number may be another's. */
+function isHeld() {
+  try {
+    if (Date.now() - statSync(lock).mtimeMs > 600_000) return false;
+    process.kill(Number(readFileSync(lock, 'utf8')), 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Goes on as `raftline` in this process, so that its signals, its terminal and its exit status are ours. */
+async function become(program, args) {
+  if (process.env.npm_lifecycle_event !== undefined) endWithNpm();
+  process.argv = [process.execPath, program, ...args];
+  await import(pathToFileURL(program));
+}
+
+/** npm can be killed without a word to what it runs. */
+function endWithNpm() {
+  const npm = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === npm) return;
+    clearInterval(watch);
+    process.kill(process.pid, 'SIGTERM');
+  }, 500).unref();
+}
+
+async function test(words, flags) {
+  const known = readdirSync(at('test'), { withFileTypes: true })
+    .filter(entry => entry.isDirectory())
+    .map(entry => entry.name);
+  const specs = words.map(word => {
+    const suite = known.find(name => name === word || (/^\d+$/.test(word) && name.startsWith(`${word}-`)));
+    if (!suite) fail(`there is no suite ${word} yet: ${known.join(', ')}`, 2);
+    return `dist/test/${suite}/**/*.test.js`;
+  });
+  await tool('mocha/bin/mocha.js', ...(specs.length > 0 ? specs : ['dist/test/**/*.test.js']), ...flags);
+}
+
+async function check() {
+  await tool('typescript/bin/tsc', '-p', '.', '--noEmit', '--incremental', 'false');
+  await tool('@biomejs/biome/bin/biome', 'ci', '.');
+  await tool('mocha/bin/mocha.js', 'dist/test/repository/layers.test.js');
 }
 
 const usage = `usage: node scripts/raftline.mjs COMMAND
@@ -92,20 +228,19 @@ const usage = `usage: node scripts/raftline.mjs COMMAND
 
 const [command, ...rest] = process.argv.slice(2);
 const commands = {
-  start: () => run(process.execPath, ['dist/bin/raftline.js', 'lab', ...rest]),
+  start: () => become(at('dist/bin/raftline.js'), ['lab', ...rest]),
   test: () => {
     const first = rest.findIndex(word => word.startsWith('-'));
     const split = first === -1 ? rest.length : first;
-    test(rest.slice(0, split), rest.slice(split));
+    return test(rest.slice(0, split), rest.slice(split));
   },
   check,
-  bench: () => run(process.execPath, ['dist/bench/bench.js', ...rest]),
+  bench: () => become(at('dist/bench/bench.js'), rest),
   build: () => {},
 };
 if (!Object.hasOwn(commands, command ?? '')) {
   console.error(usage);
   process.exit(command === '--help' ? 0 : 2);
 }
-install();
-build(command === 'build' && rest.includes('--force'));
-commands[command]();
+await makeReady(command === 'build' && rest.includes('--force'));
+await commands[command]();
