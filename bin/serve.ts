@@ -1,14 +1,15 @@
 import { writeSync } from 'node:fs';
 import { format } from 'node:util';
+import { complain, count } from '../client/cli/print.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
+import { DataError } from '../src/node/data-error.ts';
 import type { NodeOptions, RunningNode } from '../src/node/options.ts';
 import { formatAddress, isNodeId, type NodeAddress, parseAddress, parseNodes } from '../src/wire/address.ts';
 import { RaftlineError, refuse } from '../src/wire/errors.ts';
+import { OPS } from '../src/wire/ops.ts';
 import { nearest } from '../src/wire/text.ts';
-import { STAGES, type Stage } from '../stages/stages.ts';
+import { FIRST_STAGE_WITH_DATA, STAGES, type Stage } from '../stages/stages.ts';
 
-/** The stage from which a node keeps its log on disk, and so needs a folder. */
-const FIRST_STAGE_WITH_DATA = 4;
 /** Milliseconds after which a shutdown that hangs is cut short. */
 const PATIENCE = 10_000;
 
@@ -21,8 +22,10 @@ export const serve: Verb = {
   usage: 'serve [--id n1] [--listen 127.0.0.1:7001] [--nodes n1=…,n2=…] [--data DIR] [--stage N]',
   details: `Prints one line when it listens. SIGTERM or Ctrl-C shuts it down: replies under way leave first; a second
 signal ends it at once. Stages before ${FIRST_STAGE_WITH_DATA} keep nothing on disk: what they hold is gone when they stop.
+From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for init.
 
-  raftline serve
+  raftline serve --stage 0
+  raftline serve --data ./data --nodes n1=127.0.0.1:7001
   raftline serve --id n2 --nodes n1=10.0.0.1:7001,n2=10.0.0.2:7001,n3=10.0.0.3:7001 --data /var/lib/raftline`,
   flags: {
     id: { type: 'string', value: 'ID', about: 'this node, one of --nodes; n1 where it is alone' },
@@ -68,10 +71,10 @@ signal ends it at once. Stages before ${FIRST_STAGE_WITH_DATA} keep nothing on d
       await serveUntilTold(stage, options, call.flags['stop-with-stdin'] === true);
       return 0;
     } catch (error) {
-      const listening = listenFailure(error);
-      if (listening === undefined && !(error instanceof RaftlineError)) throw error;
-      console.error(`raftline serve: ${listening?.message ?? (error as Error).message}`);
-      return listening?.status ?? 2;
+      const known = knownFailure(error);
+      if (known === undefined) throw error;
+      complain(`serve: ${known.message}`);
+      return known.status;
     }
   },
 };
@@ -106,6 +109,12 @@ function readOptions({ flags }: Call, stage: Stage): NodeOptions {
     refuse(
       'BAD_REQUEST',
       `--nodes: stage ${stage.number} (${stage.title}) runs one node, not ${nodes.length}`,
+    );
+  }
+  if (stage.nodes > 1 && nodes === undefined && stage.number < OPS.init.stage) {
+    refuse(
+      'BAD_REQUEST',
+      `--nodes is missing: stage ${stage.number} needs every node of the cluster, the leader first`,
     );
   }
   if (stage.number >= FIRST_STAGE_WITH_DATA && !data) {
@@ -152,8 +161,19 @@ function checkTransport(name: string): void {
   refuse('BAD_REQUEST', `--transport ${name}: ${why}; leave it out, or say lines`);
 }
 
-/** What kept a node from listening, in words with the exit status; undefined for any other error. */
-function listenFailure(error: unknown): { message: string; status: number } | undefined {
+interface Known {
+  readonly message: string;
+  readonly status: number;
+}
+
+/** What kept a node from starting, in words with the exit status; undefined for a fault of its own. */
+function knownFailure(error: unknown): Known | undefined {
+  if (error instanceof RaftlineError) return { message: error.message, status: 2 };
+  if (error instanceof DataError) return { message: error.message, status: 1 };
+  return listenFailure(error);
+}
+
+function listenFailure(error: unknown): Known | undefined {
   const { syscall, code, address, port, hostname } = error as NodeJS.ErrnoException & {
     address?: string;
     port?: number;
@@ -186,9 +206,9 @@ async function serveUntilTold(stage: Stage, options: NodeOptions, stopWithStdin:
   const told = untilTold(stopWithStdin);
   const { start } = await stage.load();
   const node: RunningNode = await start(options);
-  const size = options.nodes?.length ?? 1;
-  const about = `stage ${stage.number}, ${size} ${size === 1 ? 'node' : 'nodes'}`;
-  console.log(words(`listens on ${node.address} (${about})`));
+  const size = options.nodes?.length ?? (stage.nodes === 1 ? 1 : undefined);
+  const nodes = size === undefined ? '' : `, ${count(size, 'node')}`;
+  console.log(words(`listens on ${node.address} (stage ${stage.number}${nodes})`));
   await told;
   setTimeout(() => {
     lastWords(words(`did not shut down within ${PATIENCE / 1_000} s, and ends`));

@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { complain } from '../client/cli/print.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
-import { STAGES, type Stage } from '../stages/stages.ts';
+import { FIRST_STAGE_WITH_DATA, STAGES, type Stage } from '../stages/stages.ts';
 import { Cluster, type ClusterOptions, findStage } from './cluster.ts';
 import { describeExit, type NodeProcess, StartFailure } from './node-process.ts';
 import { openPrompt, type Prompt } from './prompt.ts';
@@ -13,8 +14,6 @@ import { table } from './table.ts';
 const FIRST_PORT = 7_001;
 /** The most nodes that a lab starts: each is a process. */
 const MOST_NODES = 25;
-/** The stage from which nodes keep their data, and so need a folder. */
-const FIRST_STAGE_WITH_DATA = 4;
 
 /** `raftline lab`: a whole cluster on this machine, to use and to break. */
 export const lab: Verb = {
@@ -46,7 +45,7 @@ async function run(call: Call): Promise<number> {
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
   const wrong = (message: string) => {
-    console.error(`raftline lab: ${message}`);
+    complain(`lab: ${message}`);
     return 2;
   };
   const [word] = call.words;

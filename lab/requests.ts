@@ -1,13 +1,4 @@
-/** A word of a line, and whether it stood in quotes. */
-const WORD = /"((?:[^"\\]|\\.)*)"|'([^']*)'|(\S+)/g;
-
-/** The words of a line. Quotes hold spaces together: double ones as in JSON, single ones as they are. */
-export function wordsOf(line: string): string[] {
-  return Array.from(line.matchAll(WORD), ([, double, single, plain]) => {
-    if (double !== undefined) return JSON.parse(`"${double}"`) as string;
-    return single ?? plain ?? '';
-  });
-}
+import { splitWords } from '../client/cli/words.ts';
 
 interface KvVerb {
   readonly usage: string;
@@ -81,7 +72,7 @@ export const KV_VERBS: Readonly<Record<string, KvVerb>> = {
 export function requestLine(name: string, verb: KvVerb, line: string): string {
   const words: string[] = [];
   const flags = new Map<string, string>();
-  const rest = wordsOf(line);
+  const rest = splitWords(line);
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const takesValue = Object.hasOwn(verb.flags, word) ? verb.flags[word] : undefined;
     if (takesValue !== undefined) flags.set(word, takesValue ? (rest.shift() ?? '') : '');

@@ -11,6 +11,9 @@ export interface Stage {
   readonly load: () => Promise<{ start: (options: NodeOptions) => Promise<RunningNode> }>;
 }
 
+/** The stage from which a node keeps its log on disk, and so needs a folder. */
+export const FIRST_STAGE_WITH_DATA = 4;
+
 /** The stages, in order; the last one is the default. */
 export const STAGES: readonly Stage[] = [
   { number: 0, title: 'a key-value server', nodes: 1, load: () => import('./0-kv/server.ts') },

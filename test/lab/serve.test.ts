@@ -86,7 +86,7 @@ describe('raftline serve', () => {
     const { status } = await node.exit;
     other.close();
     expect(status).to.equal(3);
-    expect(node.errors).to.match(/^raftline serve: .* is in use: .*\n$/);
+    expect(node.errors).to.match(/^raftline: serve: .* is in use: .*\n$/);
     expect(node.errors).to.contain(address);
   });
 
