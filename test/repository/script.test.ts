@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { isAlive, until } from '../lab/processes.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const BUILDING = /building \(tsc\)/;
+
+/** A run of scripts/raftline.mjs in a house of its own: a few sources, and the packages that are here. */
+class Script {
+  readonly child: ChildProcess;
+  readonly exit: Promise<number | null>;
+  output = '';
+
+  constructor(house: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
+    const script = join(house, 'scripts', 'raftline.mjs');
+    this.child = spawn(process.execPath, [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.on('data', chunk => {
+        this.output += chunk;
+      });
+    }
+    this.exit = once(this.child, 'close').then(([status]) => status);
+  }
+}
+
+describe('scripts/raftline.mjs', function () {
+  this.timeout(120_000).slow(10_000);
+  let house: string;
+
+  beforeEach(() => {
+    house = mkdtempSync(join(tmpdir(), 'raftline-script-'));
+    for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts']) {
+      cpSync(join(root, file), join(house, file), { recursive: true });
+    }
+    symlinkSync(join(root, 'node_modules'), join(house, 'node_modules'));
+    write('bin/raftline.ts', 'export const built: string = process.argv[1] ?? "";\n');
+  });
+
+  afterEach(() => rmSync(house, { recursive: true }));
+
+  function write(path: string, text: string): void {
+    mkdirSync(join(house, path, '..'), { recursive: true });
+    writeFileSync(join(house, path), text);
+  }
+
+  async function build(...flags: string[]): Promise<string> {
+    const script = new Script(house, ['build', ...flags]);
+    expect(await script.exit, script.output).to.equal(0);
+    return script.output;
+  }
+
+  it('builds what is missing, and then has nothing to do', async () => {
+    expect(await build()).to.match(BUILDING);
+    expect(existsSync(join(house, 'dist/bin/raftline.js'))).to.equal(true);
+    expect(await build()).to.equal('');
+    expect(await build('--force')).to.match(BUILDING);
+  });
+
+  it('builds again what is lost from dist, and removes what has no source any more', async () => {
+    write('lab/a.ts', 'export const a = 1;\n');
+    write('lab/b.ts', 'export const b = 1;\n');
+    await build();
+    rmSync(join(house, 'dist/lab/a.js'));
+    expect(await build()).to.match(BUILDING);
+    expect(existsSync(join(house, 'dist/lab/a.js'))).to.equal(true);
+    rmSync(join(house, 'lab/b.ts'));
+    expect(await build()).to.match(BUILDING);
+    expect(existsSync(join(house, 'dist/lab/b.js'))).to.equal(false);
+  });
+
+  it('fails with the compiler, each time, until the source is mended', async () => {
+    write('lab/a.ts', 'export const a: string = 1;\n');
+    for (const attempt of ['first', 'second']) {
+      const script = new Script(house, ['build']);
+      expect(await script.exit, attempt).not.to.equal(0);
+      expect(script.output).to.contain('lab/a.ts');
+    }
+    write('lab/a.ts', 'export const a = 1;\n');
+    await build();
+  });
+
+  it('lets one of several build, and the others wait for it', async () => {
+    const scripts = Array.from({ length: 3 }, () => new Script(house, ['build']));
+    for (const script of scripts) expect(await script.exit, script.output).to.equal(0);
+    expect(scripts.filter(script => BUILDING.test(script.output))).to.have.length(1);
+    expect(existsSync(join(house, '.raftline', 'lock'))).to.equal(false);
+  });
+
+  it('does not wait for a lock whose owner is gone', async () => {
+    const owner = spawn(process.execPath, ['-e', '']);
+    await once(owner, 'close');
+    write('.raftline/lock', String(owner.pid));
+    expect(await build()).to.match(BUILDING);
+  });
+
+  it('notices a package that is lost or of another version, and says what it takes to install', async () => {
+    rmSync(join(house, 'node_modules'));
+    const lock = JSON.parse(readFileSync(join(house, 'package-lock.json'), 'utf8'));
+    write('node_modules/.package-lock.json', JSON.stringify({ packages: lock.packages }));
+    // Without a PATH there is no npm, so nothing is fetched.
+    const script = new Script(house, ['build'], { ...process.env, PATH: house });
+    expect(await script.exit).to.equal(1);
+    expect(script.output).to.contain('installing packages').and.contain('cannot run npm');
+    expect(script.output).to.contain('go online and try again');
+  });
+
+  for (const [signal, status] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const) {
+    it(`hands ${signal} on to what it runs, and ends with its status`, async () => {
+      write(
+        'test/repository/layers.test.ts',
+        'setTimeout(() => {}, 60_000);\nconsole.log("pid", process.pid);\n',
+      );
+      const script = new Script(house, ['test', 'repository']);
+      await until('the test runs', () => /pid \d+/.test(script.output), 60_000);
+      const pid = Number(/pid (\d+)/.exec(script.output)?.[1]);
+      script.child.kill(signal);
+      expect(await script.exit).to.be.oneOf([status, 1, 0]);
+      await until('the test ends', () => !isAlive(pid));
+    });
+  }
+
+  it('names the suites there are when asked for another', async () => {
+    write('test/2-two/a.test.ts', 'describe("nothing", () => {});\n');
+    const script = new Script(house, ['test', '3']);
+    expect(await script.exit).to.equal(2);
+    expect(script.output).to.contain('there is no suite 3 yet: 2-two');
+  });
+
+  it('prints its usage when it does not know the command', async () => {
+    const script = new Script(house, ['strat']);
+    expect(await script.exit).to.equal(2);
+    expect(script.output).to.contain('usage:');
+  });
+});
