@@ -1,0 +1,58 @@
+import type { RunningNode } from '../../src/node/options.ts';
+import { aboutTheNode } from './conformance/about-the-node.ts';
+import { conditions } from './conformance/conditions.ts';
+import { keys } from './conformance/keys.ts';
+import { limits } from './conformance/limits.ts';
+import { lines } from './conformance/lines.ts';
+import { lists } from './conformance/lists.ts';
+import type { Exceptions, Subject } from './conformance/subject.ts';
+import { text } from './conformance/text.ts';
+import { LineClient } from './line-client.ts';
+
+/** A stage's node to hold against the contract. `start` resolves once the node takes changes. */
+export interface Conforming {
+  readonly name: string;
+  readonly start: () => Promise<Pick<RunningNode, 'address' | 'close'>>;
+  readonly exceptions?: Exceptions;
+}
+
+/**
+ * What PROTOCOL §1 promises of `help hello ping status quit get set remove list`, asked over TCP of one node. It
+ * takes the numbers of revisions as they come, so that it may run against a node in use.
+ */
+export function conformance({ name, start, exceptions = {} }: Conforming): void {
+  describe(`${name} keeps the contract of the key-value operations`, () => {
+    let node: Pick<RunningNode, 'address' | 'close'>;
+    let rooms = 0;
+    const clients: LineClient[] = [];
+    const subject: Subject = {
+      exceptions,
+      address: () => node.address,
+      connect: async options => {
+        const client = await LineClient.connect(node.address, options);
+        clients.push(client);
+        return client;
+      },
+      room: () => {
+        rooms += 1;
+        return `/room-${rooms}/`;
+      },
+    };
+
+    before(async () => {
+      node = await start();
+    });
+    afterEach(async () => {
+      await Promise.all(clients.splice(0).map(client => client.close()));
+    });
+    after(() => node.close());
+
+    aboutTheNode(subject);
+    keys(subject);
+    conditions(subject);
+    lists(subject);
+    text(subject);
+    lines(subject);
+    limits(subject);
+  });
+}

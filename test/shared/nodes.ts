@@ -1,0 +1,71 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
+import { STAGES } from '../../stages/stages.ts';
+
+/** What a test may set of a node: all but where it listens, which the system chooses. */
+export type TestOptions = Partial<Omit<NodeOptions, 'listen'>>;
+
+const LOCAL = { host: '127.0.0.1', port: 0 };
+
+/** Starts a stage's server in this process, on a port that the system chooses. */
+export async function startNode(stage: number, options: TestOptions = {}): Promise<RunningNode> {
+  const known = STAGES.find(({ number }) => number === stage);
+  if (known === undefined) throw new Error(`there is no stage ${stage}`);
+  const { start } = await known.load();
+  return start({ id: 'n1', listen: LOCAL, ...options });
+}
+
+/** What a process of `forkNode` says of itself, in bytes, after a garbage collection. */
+export interface Memory {
+  readonly rss: number;
+  readonly heap: number;
+  /** Buffers and such, outside the heap. */
+  readonly external: number;
+}
+
+/** A node in a process of its own. */
+export class ForkedNode {
+  readonly address: string;
+  readonly pid: number;
+  readonly #child: ChildProcess;
+
+  constructor(child: ChildProcess, address: string) {
+    this.#child = child;
+    this.address = address;
+    this.pid = child.pid ?? 0;
+  }
+
+  /** True until the process ends, for whatever reason. */
+  get isAlive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async memory(): Promise<Memory> {
+    this.#child.send('memory');
+    const [memory] = (await once(this.#child, 'message')) as [Memory];
+    return memory;
+  }
+
+  /** Kills the process as a power cut would, and waits until it is gone. */
+  async kill(): Promise<void> {
+    if (!this.isAlive) return;
+    const gone = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+/** Starts a stage's server in a process of its own, which ends at the latest when this one does. */
+export async function forkNode(stage: number, options: TestOptions = {}): Promise<ForkedNode> {
+  const script = fileURLToPath(new URL('node-process.js', import.meta.url));
+  const child = fork(script, [String(stage), JSON.stringify(options)], { execArgv: ['--expose-gc'] });
+  const ready = once(child, 'message') as Promise<[string]>;
+  const exited = once(child, 'exit').then(([code]) => {
+    throw new Error(`the node's process ended with ${code} before it listened`);
+  });
+  const [address] = await Promise.race([ready, exited]);
+  exited.catch(() => {});
+  return new ForkedNode(child, address);
+}
