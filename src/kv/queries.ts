@@ -10,6 +10,9 @@ const ABSENT = { value: null, create: 0, mod: 0, version: 0 };
 /** Room that a page of `list` leaves in its line for `id`, `rev`, `next` and the brackets around. */
 const PAGE_BYTES = LIMITS.line - 16_384;
 
+/** What an item with its value takes beside key and value: the names of its fields, and revisions at their longest. */
+const ENTRY_BYTES = 100;
+
 /** Answers a read from the store as it is. */
 export function answer(store: Store, query: ReadRequest): Outcome {
   switch (query.op) {
@@ -28,7 +31,7 @@ function list(store: Store, query: RequestOf<'list'>): Outcome {
   let room = PAGE_BYTES;
   for (const [name, entry] of names(store, query)) {
     const item = values ? { key: name, ...(entry ?? ABSENT) } : name;
-    room -= size(name, values ? entry : undefined);
+    room -= jsonBytes(name) + 1 + (values ? ENTRY_BYTES + jsonBytes(entry?.value ?? '') : 0);
     // A page holds one item at least, or the next page could never begin behind it.
     if (items.length === limit || (room < 0 && items.length > 0)) {
       next = last;
@@ -38,11 +41,6 @@ function list(store: Store, query: RequestOf<'list'>): Outcome {
     last = name;
   }
   return { ok: true, rev: store.rev, [values ? 'entries' : 'keys']: items, next };
-}
-
-/** The bytes of an item in the page; an entry's revisions are counted at their longest. */
-function size(name: string, entry: Entry | undefined): number {
-  return jsonBytes(name) + 1 + (entry === undefined ? 0 : jsonBytes(entry.value) + 100);
 }
 
 /**

@@ -176,6 +176,18 @@ export function lists({ connect, room, exceptions }: Subject): void {
       expect(pages.flat()).to.deep.equal(keys);
       expect(pages).to.have.length.greaterThan(2);
     });
+
+    it('counts directories into its 1 MiB', async () => {
+      const client = await connect();
+      const at = room();
+      const name = 'x'.repeat(90);
+      const keys = Array.from({ length: 9_000 }, (_, n) => `${at}${String(n).padStart(5, '0')}${name}/`);
+      client.send(...keys.map(key => ({ op: 'set', key: `${key}a`, value: '' })));
+      await client.replies(keys.length);
+      const pages = await everyPage(client, { prefix: at, depth: 1, values: true, limit: 10_000 });
+      expect(pages.flat()).to.deep.equal(keys);
+      await client.ask({ op: 'remove', prefix: at });
+    });
   });
 }
 
