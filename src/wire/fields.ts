@@ -153,7 +153,7 @@ export const conditions: Field<readonly Condition[]> = {
   check: (input, name) => {
     if (!Array.isArray(input)) return [condition(input, name)];
     if (input.length > LIMITS.conditions) {
-      refuse('TOO_LARGE', `"${name}" has more than ${LIMITS.conditions} conditions`, {
+      refuse('BAD_REQUEST', `"${name}" has more than ${LIMITS.conditions} conditions`, {
         field: name,
         limit: LIMITS.conditions,
       });

@@ -120,5 +120,17 @@ export function limits({ connect, room }: Subject): void {
         if (limit < 10_000) expectRefusal(await client.ask({ op: 'list', depth: limit }), 'BAD_REQUEST');
       }
     });
+
+    it('refuses more than 128 conditions in words', async () => {
+      const client = await connect();
+      const key = `${room()}k`;
+      const many = (count: number) => Array.from({ length: count }, () => ({ absent: true }));
+      expect(await client.ask({ op: 'set', key, value: '', if: many(128) })).to.include({ ok: true });
+      const error = expectRefusal(
+        await client.ask({ op: 'set', key, value: '', if: many(129) }),
+        'BAD_REQUEST',
+      );
+      expect(error).to.include({ field: 'if', limit: 128 });
+    });
   });
 }
