@@ -30,9 +30,12 @@ export function readLine(line: string, stage: number): Line {
   }
 }
 
-/** True for the first line of an HTTP request: a browser was led here, and nothing it sends may be carried out. */
+/**
+ * True for the first line of an HTTP request: a browser was led here, and nothing it sends may be carried out. The
+ * method is any token of RFC 9110, and the path is as long as whoever wrote the page pleased.
+ */
 export function isHttp(line: string): boolean {
-  return /^[A-Za-z]{1,20} \S.{0,8192} HTTP\/\d/.test(line);
+  return /^[\w!#$%&'*+.^`|~-]+ .* HTTP\/\d/s.test(line);
 }
 
 function parse(line: string): Input {
