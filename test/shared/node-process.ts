@@ -6,7 +6,8 @@ const node = await startNode(Number(stage), JSON.parse(options ?? '{}') as TestO
 process.on('disconnect', () => process.exit(0));
 process.on('message', () => {
   (globalThis as { gc?: () => void }).gc?.();
-  const { rss, heapUsed, external } = process.memoryUsage();
-  process.send?.({ rss, heap: heapUsed, external });
+  const { rss, heapUsed } = process.memoryUsage();
+  const { user, system } = process.cpuUsage();
+  process.send?.({ rss, heap: heapUsed, cpu: (user + system) / 1_000 });
 });
 process.send?.(node.address);

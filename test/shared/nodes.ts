@@ -17,12 +17,12 @@ export async function startNode(stage: number, options: TestOptions = {}): Promi
   return start({ id: 'n1', listen: LOCAL, ...options });
 }
 
-/** What a process of `forkNode` says of itself, in bytes, after a garbage collection. */
-export interface Memory {
+/** What a process of `forkNode` says of itself: its memory in bytes, after a garbage collection. */
+export interface Usage {
   readonly rss: number;
   readonly heap: number;
-  /** Buffers and such, outside the heap. */
-  readonly external: number;
+  /** Milliseconds of processor time since it began. */
+  readonly cpu: number;
 }
 
 /** A node in a process of its own. */
@@ -42,10 +42,10 @@ export class ForkedNode {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  async memory(): Promise<Memory> {
-    this.#child.send('memory');
-    const [memory] = (await once(this.#child, 'message')) as [Memory];
-    return memory;
+  async usage(): Promise<Usage> {
+    this.#child.send('usage');
+    const [usage] = (await once(this.#child, 'message')) as [Usage];
+    return usage;
   }
 
   /** Kills the process as a power cut would, and waits until it is gone. */
