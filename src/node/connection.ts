@@ -94,6 +94,10 @@ export class Connection {
     });
     socket.on('drain', () => this.#flow());
     socket.on('error', error => server.log('%s: %s', socket.remoteAddress, error.message));
+    // Nobody is there to be answered: what was read ahead of its turn is not carried out.
+    socket.once('close', () => {
+      this.#isEnding = true;
+    });
     this.#lines.on('data', (line: string) => this.#line(line));
     this.#lines.on('end', () => this.#inputEnded());
     socket.pipe(this.#input).pipe(this.#lines);

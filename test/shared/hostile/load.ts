@@ -32,6 +32,19 @@ export function load({ node, connect }: Target): void {
     deaf.reset();
   });
 
+  it('does no more for a client that is gone, whatever it had asked for', async () => {
+    const bystander = await connect();
+    await fillPage(bystander);
+    const leaver = await connect();
+    leaver.bytes('{"op":"list","prefix":"/heavy/","values":true}\n'.repeat(1_300));
+    await new Promise(resolve => leaver.socket.once('data', resolve));
+    leaver.reset();
+    await until('it is forgotten', async () => (await bystander.ask('status')).connections === 1);
+    const { cpu } = await node().usage();
+    await pause(500);
+    expect((await node().usage()).cpu - cpu, 'milliseconds of work').to.be.lessThan(150);
+  });
+
   it('forgets a client that resets the connection in the middle of a reply', async () => {
     const bystander = await connect();
     await fillPage(bystander);
