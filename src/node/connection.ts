@@ -13,8 +13,10 @@ import { WholeLines } from './whole-lines.ts';
 const MOST_PENDING = 1_024;
 /** … or this many characters of their lines, … */
 const MOST_PENDING_TEXT = 2_097_152;
-/** … or this many characters of replies that the client has not taken. */
+/** … or this many characters of replies that the client has not taken, … */
 const MOST_UNSENT = 1_048_576;
+/** … or this many that one turn of the event loop has brought: the others have their turn between. */
+const MOST_A_TURN = 65_536;
 /** Milliseconds that a client has to close its side once it has been sent everything. */
 const LINGER = 2_000;
 /** Milliseconds that a request may take when it does not say. */
@@ -225,6 +227,7 @@ export class Connection {
       this.#waiting !== undefined ||
       pending >= MOST_PENDING ||
       this.#pendingText >= MOST_PENDING_TEXT ||
+      this.#outputSize >= MOST_A_TURN ||
       this.#outputSize + this.#socket.writableLength >= MOST_UNSENT;
     if (isFull !== this.#lines.isPaused()) {
       if (isFull) this.#lines.pause();

@@ -91,13 +91,9 @@ export function load({ node, connect }: Target): void {
     };
     greedy.socket.on('drain', feed);
     feed();
-    let slowest = 0;
-    for (let time = 0; time < 50; time += 1) {
-      const began = performance.now();
-      expect((await bystander.ask('ping')).pong).to.equal(true);
-      slowest = Math.max(slowest, performance.now() - began);
-    }
-    expect(slowest, 'the slowest of 50 pings').to.be.lessThan(1_000);
+    const began = performance.now();
+    for (let time = 0; time < 50; time += 1) expect((await bystander.ask('ping')).pong).to.equal(true);
+    expect(performance.now() - began, '50 pings').to.be.lessThan(1_500);
     greedy.reset();
   });
 }
