@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 import split2 from 'split2';
-import { failure } from '../wire/errors.ts';
+import { type Failure, failure } from '../wire/errors.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { mayChange, type Request, type RequestId } from '../wire/ops.ts';
 import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { isHttp, readLine } from '../wire/request.ts';
 import type { PeerSession } from './peers.ts';
 import type { LineServer, Responder } from './server.ts';
-import { WholeLines } from './whole-lines.ts';
+import { type Fault, WholeLines } from './whole-lines.ts';
 
 /** A connection is not read while this many of its requests are under way, … */
 const MOST_PENDING = 1_024;
@@ -24,6 +24,22 @@ const TIMEOUT = 5_000;
 
 /** Bytes of a line between nodes: a client's line, and what a record of the log puts around it. */
 const PEER_LINE = LIMITS.line + 65_536;
+
+/** What a client is told before its connection closes on it. */
+const FAULTS: Readonly<Record<Fault, Failure>> = {
+  LINE_TOO_LONG: failure(
+    'LINE_TOO_LONG',
+    `a line is longer than ${LIMITS.line} bytes; the connection closes`,
+    {
+      limit: LIMITS.line,
+    },
+  ),
+  BAD_ENCODING: failure('BAD_ENCODING', 'a line is not UTF-8; the connection closes'),
+  BUSY: failure(
+    'BUSY',
+    'too many long lines are half-sent to this node; the connection closes: try again later',
+  ),
+};
 
 /** A request under way. Whoever carries it out calls `answer`; calls after the first do nothing. */
 export class Pending implements Responder {
@@ -68,7 +84,7 @@ interface Ready {
 export class Connection {
   readonly #server: LineServer;
   readonly #socket: Socket;
-  readonly #input = new WholeLines(LIMITS.line);
+  readonly #input: WholeLines;
   readonly #lines = split2('\n');
   /** Requests under way without an id, and replies that wait behind them, in the order of their lines. */
   readonly #inOrder: (Pending | Ready)[] = [];
@@ -90,6 +106,7 @@ export class Connection {
   constructor(server: LineServer, socket: Socket) {
     this.#server = server;
     this.#socket = socket;
+    this.#input = new WholeLines(LIMITS.line, server.received);
     this.#activeAt = server.now();
     socket.on('data', () => {
       this.#activeAt = server.now();
@@ -99,6 +116,7 @@ export class Connection {
     // Nobody is there to be answered: what was read ahead of its turn is not carried out.
     socket.once('close', () => {
       this.#isEnding = true;
+      this.#input.destroy();
     });
     this.#lines.on('data', (line: string) => this.#line(line));
     this.#lines.on('end', () => this.#inputEnded());
@@ -139,7 +157,7 @@ export class Connection {
     if (session === undefined) this.#isEnding = true;
     else {
       this.#peer = session;
-      this.#input.limit = PEER_LINE;
+      this.#input.trust(PEER_LINE);
       this.#socket.once('close', () => session.closed());
     }
     this.#flow();
@@ -238,13 +256,8 @@ export class Connection {
   }
 
   #inputEnded(): void {
-    const fault = this.#input.fault;
-    if (fault === 'LINE_TOO_LONG') {
-      const words = `a line is longer than ${LIMITS.line} bytes; the connection closes`;
-      this.#answerAtOnce(null, failed(failure(fault, words, { limit: LIMITS.line })));
-    } else if (fault === 'BAD_ENCODING') {
-      this.#answerAtOnce(null, failed(failure(fault, 'a line is not UTF-8; the connection closes')));
-    }
+    const { fault } = this.#input;
+    if (fault !== undefined) this.#answerAtOnce(null, failed(FAULTS[fault]));
     this.#isEnding = true;
     this.#flow();
   }

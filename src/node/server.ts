@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Address } from '../wire/address.ts';
 import type { Request } from '../wire/ops.ts';
 import type { Outcome } from '../wire/reply.ts';
+import { Budget } from './budget.ts';
 import { Connection } from './connection.ts';
 import { logger } from './log.ts';
 import type { PeerConnection, PeerSession } from './peers.ts';
@@ -32,12 +33,16 @@ export interface ServerOptions {
   readonly idleMidLine?: number;
   /** Connections at a time; more are closed as they come, so that descriptors are left for the log. */
   readonly mostConnections?: number;
+  /** Bytes of lines that all connections together may have half-sent. */
+  readonly mostReceived?: number;
 }
 
 /** Milliseconds between two looks at what has taken too long. */
 const SWEEP = 50;
 /** Milliseconds that a shutdown waits for replies under way. */
 const PATIENCE = 3_000;
+/** Bytes of half-sent lines that a server holds, unless told. */
+const MOST_RECEIVED = 268_435_456;
 
 /** The line protocol over TCP: accepts connections and turns their lines into requests of a service. */
 export class LineServer {
@@ -45,6 +50,8 @@ export class LineServer {
   /** Set where the node has peers, before `listen`. */
   peers: PeerGate | undefined;
   readonly log = logger('server');
+  /** For `Connection`: room for the lines that have begun and not ended. */
+  readonly received: Budget;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   readonly #idleMidLine: number;
@@ -54,6 +61,7 @@ export class LineServer {
 
   constructor(service: Service, options: ServerOptions = {}) {
     this.service = service;
+    this.received = new Budget(options.mostReceived ?? MOST_RECEIVED);
     this.#idleMidLine = options.idleMidLine ?? 30_000;
     // Half-open, or a reply to a client that has already ended its side would be lost.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, socket => {

@@ -1,0 +1,83 @@
+import { expect } from 'chai';
+import { MEBIBYTE, pause, until } from '../shared/hostile/target.ts';
+import { LineClient } from '../shared/line-client.ts';
+import { type ForkedNode, forkNode, type TestOptions } from '../shared/nodes.ts';
+
+describe('the bounds of a whole server', function () {
+  this.timeout(30_000);
+  let node: ForkedNode | undefined;
+  const clients: LineClient[] = [];
+
+  async function start(options: TestOptions): Promise<ForkedNode> {
+    node = await forkNode(0, options);
+    return node;
+  }
+
+  async function connect(): Promise<LineClient> {
+    const client = await LineClient.connect(node?.address ?? '');
+    clients.push(client);
+    return client;
+  }
+
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map(client => client.close()));
+    await node?.kill();
+  });
+
+  it('holds half-sent lines up to a budget; whoever asks for more is told BUSY, and short lines still pass', async () => {
+    await start({ mostReceived: 16 * MEBIBYTE });
+    const half = `{"op":"ping","id":1${' '.repeat(MEBIBYTE - 1_000)}`;
+    const holders: LineClient[] = [];
+    for (let n = 0; n < 40; n += 1) {
+      const client = await connect();
+      client.bytes(half);
+      holders.push(client);
+    }
+    const isClosed = (client: LineClient) => client.socket.readableEnded;
+    // Sixteen fit, and once no more are left, nobody asks for more.
+    await until('what does not fit is closed', () => holders.filter(isClosed).length >= 24);
+    const other = await connect();
+    await other.ask('ping');
+    await pause(50);
+    for (const client of holders.filter(isClosed)) {
+      const reply = await client.reply();
+      expect(reply.id).to.equal(null);
+      expect(reply.error).to.include({ code: 'BUSY', definite: true, retry: true });
+    }
+    const left = holders.filter(client => !isClosed(client));
+    expect(left.length).to.be.within(8, 16);
+    expect((await node?.usage())?.rss).to.be.lessThan(160 * MEBIBYTE);
+
+    for (let n = 0; n < 100; n += 1) {
+      other.bytes('{"op":"ping",');
+      await new Promise(resolve => setImmediate(resolve));
+      other.bytes(`"id":${n}}\n`);
+      expect((await other.reply()).id).to.equal(n);
+    }
+    for (const client of left) {
+      client.bytes('}\n');
+      expect((await client.reply()).id).to.equal(1);
+    }
+    // Their room is free again.
+    const late = await connect();
+    late.bytes(`${half}}\n`);
+    expect((await late.reply()).id).to.equal(1);
+  });
+
+  it('gives back the room of a connection that is gone in mid-line', async () => {
+    await start({ mostReceived: 2 * MEBIBYTE });
+    for (let n = 0; n < 10; n += 1) {
+      const client = await connect();
+      client.bytes(' '.repeat(MEBIBYTE - 1));
+      await until('the node holds it', () => client.socket.writableLength === 0);
+      const witness = await connect();
+      await witness.ask('ping');
+      client.reset();
+      await until('it is forgotten', async () => (await witness.ask('status')).connections === 1);
+      await witness.close();
+    }
+    const client = await connect();
+    client.bytes(`${' '.repeat(MEBIBYTE - 20)}ping\n`);
+    expect((await client.reply()).pong).to.equal(true);
+  });
+});
