@@ -5,6 +5,7 @@ import { LIMITS } from '../wire/limits.ts';
 import { mayChange, type Request, type RequestId } from '../wire/ops.ts';
 import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { isHttp, readLine } from '../wire/request.ts';
+import type { Taker } from './backlog.ts';
 import type { PeerSession } from './peers.ts';
 import type { LineServer, Responder } from './server.ts';
 import { type Fault, WholeLines } from './whole-lines.ts';
@@ -81,7 +82,7 @@ interface Ready {
  * Lines without an id are answered in the order sent, and take effect in it: a read waits for the changes before
  * it, and a change for the reads, so that a `set` and a `get` sent one after the other do what they seem to do.
  */
-export class Connection {
+export class Connection implements Taker {
   readonly #server: LineServer;
   readonly #socket: Socket;
   readonly #input: WholeLines;
@@ -96,6 +97,8 @@ export class Connection {
   #pendingText = 0;
   #output: string[] = [];
   #outputSize = 0;
+  /** Characters of replies that this turn of the event loop has brought. */
+  #turnSize = 0;
   /** No further line counts, and the connection closes after its last reply. */
   #isEnding = false;
   #activeAt: number;
@@ -111,12 +114,16 @@ export class Connection {
     socket.on('data', () => {
       this.#activeAt = server.now();
     });
-    socket.on('drain', () => this.#flow());
+    socket.on('drain', () => {
+      server.backlog.count(this, socket.writableLength);
+      this.#flow();
+    });
     socket.on('error', error => server.log('%s: %s', socket.remoteAddress, error.message));
     // Nobody is there to be answered: what was read ahead of its turn is not carried out.
     socket.once('close', () => {
       this.#isEnding = true;
       this.#input.destroy();
+      server.backlog.count(this, 0);
     });
     this.#lines.on('data', (line: string) => this.#line(line));
     this.#lines.on('end', () => this.#inputEnded());
@@ -224,18 +231,27 @@ export class Connection {
   }
 
   #send(reply: string): void {
-    if (this.#output.length === 0) this.#server.flushLater(this);
+    if (this.#turnSize === 0) this.#server.flushLater(this);
     this.#output.push(reply, '\n');
     this.#outputSize += reply.length;
+    this.#turnSize += reply.length + 1;
+    if (this.#outputSize >= MOST_A_TURN) this.#write();
   }
 
-  /** Writes what a turn has brought, in one piece. */
+  /** For the server alone, at the end of a turn: writes what it has brought, in one piece where it is not large. */
   flush(): void {
+    this.#turnSize = 0;
+    this.#write();
+    this.#flow();
+  }
+
+  #write(): void {
     const text = this.#output.join('');
     this.#output = [];
     this.#outputSize = 0;
-    if (this.#socket.writable) this.#socket.write(text);
-    this.#flow();
+    if (text === '' || !this.#socket.writable) return;
+    this.#socket.write(text);
+    this.#server.backlog.count(this, this.#socket.writableLength);
   }
 
   /** Reads on, or stops until there is room again; closes when all is done. */
@@ -245,7 +261,7 @@ export class Connection {
       this.#waiting !== undefined ||
       pending >= MOST_PENDING ||
       this.#pendingText >= MOST_PENDING_TEXT ||
-      this.#outputSize >= MOST_A_TURN ||
+      this.#turnSize >= MOST_A_TURN ||
       this.#outputSize + this.#socket.writableLength >= MOST_UNSENT;
     if (isFull !== this.#lines.isPaused()) {
       if (isFull) this.#lines.pause();
@@ -310,6 +326,11 @@ export class Connection {
       waiting.answer(failed(failure('SHUTTING_DOWN', 'this node is shutting down; ask another')));
     }
     this.#flow();
+  }
+
+  cutOff(): void {
+    this.#server.log('%s does not take its replies: closed', this.#socket.remoteAddress);
+    this.#socket.destroy();
   }
 
   destroy(): void {

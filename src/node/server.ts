@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Address } from '../wire/address.ts';
 import type { Request } from '../wire/ops.ts';
 import type { Outcome } from '../wire/reply.ts';
+import { Backlog } from './backlog.ts';
 import { Budget } from './budget.ts';
 import { Connection } from './connection.ts';
 import { logger } from './log.ts';
@@ -35,6 +36,8 @@ export interface ServerOptions {
   readonly mostConnections?: number;
   /** Bytes of lines that all connections together may have half-sent. */
   readonly mostReceived?: number;
+  /** Characters of replies that all clients together may leave untaken. */
+  readonly mostUnsent?: number;
 }
 
 /** Milliseconds between two looks at what has taken too long. */
@@ -43,6 +46,8 @@ const SWEEP = 50;
 const PATIENCE = 3_000;
 /** Bytes of half-sent lines that a server holds, unless told. */
 const MOST_RECEIVED = 268_435_456;
+/** Characters of replies that wait for clients to take them, unless told. */
+const MOST_UNSENT = 268_435_456;
 
 /** The line protocol over TCP: accepts connections and turns their lines into requests of a service. */
 export class LineServer {
@@ -52,6 +57,8 @@ export class LineServer {
   readonly log = logger('server');
   /** For `Connection`: room for the lines that have begun and not ended. */
   readonly received: Budget;
+  /** For `Connection`: the replies that clients have not taken. */
+  readonly backlog: Backlog;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   readonly #idleMidLine: number;
@@ -62,6 +69,7 @@ export class LineServer {
   constructor(service: Service, options: ServerOptions = {}) {
     this.service = service;
     this.received = new Budget(options.mostReceived ?? MOST_RECEIVED);
+    this.backlog = new Backlog(options.mostUnsent ?? MOST_UNSENT);
     this.#idleMidLine = options.idleMidLine ?? 30_000;
     // Half-open, or a reply to a client that has already ended its side would be lost.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, socket => {

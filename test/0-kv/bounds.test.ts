@@ -80,4 +80,36 @@ describe('the bounds of a whole server', function () {
     client.bytes(`${' '.repeat(MEBIBYTE - 20)}ping\n`);
     expect((await client.reply()).pong).to.equal(true);
   });
+
+  it('holds untaken replies up to a bound, and cuts off those who left theirs the longest', async () => {
+    await start({ mostUnsent: 4 * MEBIBYTE });
+    const reader = await connect();
+    const value = 'v'.repeat(500_000);
+    reader.send({ op: 'set', key: '/1', value }, { op: 'set', key: '/2', value });
+    await reader.replies(2);
+    const page = { op: 'list', values: true };
+    const deaf: LineClient[] = [];
+    for (let n = 0; n < 20; n += 1) {
+      const client = await connect();
+      client.socket.pause();
+      client.send(...Array.from({ length: 20 }, () => page));
+      deaf.push(client);
+      // Who reads gets every reply, however many do not.
+      expect((await reader.ask(page)).entries).to.have.length(2);
+    }
+    const connections = async () => (await reader.ask('status')).connections;
+    await until('those beyond the bound are cut off', async () => (await connections()) <= 6);
+    expect((await node?.usage())?.rss).to.be.lessThan(192 * MEBIBYTE);
+
+    const last = deaf.at(-1);
+    last?.socket.resume();
+    for (const reply of (await last?.replies(20)) ?? []) expect(reply.ok).to.equal(true);
+    const first = deaf.at(0);
+    first?.socket.resume();
+    await first?.ending();
+    for (const client of deaf) client.socket.destroy();
+    await until('all are forgotten', async () => (await connections()) === 1);
+    // Their room is free again: four times the bound passes.
+    for (let n = 0; n < 16; n += 1) expect((await reader.ask(page)).ok).to.equal(true);
+  });
 });
