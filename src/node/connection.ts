@@ -123,6 +123,7 @@ export class Connection implements Taker {
     socket.once('close', () => {
       this.#isEnding = true;
       this.#input.destroy();
+      server.received.give(this.#pendingText);
       server.backlog.count(this, 0);
     });
     this.#lines.on('data', (line: string) => this.#line(line));
@@ -172,6 +173,13 @@ export class Connection implements Taker {
   }
 
   #request(request: Request, size: number): void {
+    if (!this.#server.received.take(size)) {
+      this.#answerAtOnce(
+        request.id,
+        failed(failure('BUSY', 'too much is under way at this node; try again later')),
+      );
+      return;
+    }
     const pending = new Pending(this, request, size, this.#server.now() + (request.timeout ?? TIMEOUT));
     this.#pendingText += size;
     if (request.id !== undefined) {
@@ -203,6 +211,7 @@ export class Connection implements Taker {
   /** For `Pending` alone: its reply is there, and goes out when its turn has come. */
   answered(pending: Pending): void {
     this.#pendingText -= pending.size;
+    if (!this.#socket.closed) this.#server.received.give(pending.size);
     if (this.#byId.delete(pending)) this.#send(pending.reply ?? '');
     else this.#sendInOrder();
     this.#flow();

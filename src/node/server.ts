@@ -34,7 +34,7 @@ export interface ServerOptions {
   readonly idleMidLine?: number;
   /** Connections at a time; more are closed as they come, so that descriptors are left for the log. */
   readonly mostConnections?: number;
-  /** Bytes of lines that all connections together may have half-sent. */
+  /** Bytes of lines that all connections together may have half-sent or unanswered. */
   readonly mostReceived?: number;
   /** Characters of replies that all clients together may leave untaken. */
   readonly mostUnsent?: number;
@@ -44,7 +44,7 @@ export interface ServerOptions {
 const SWEEP = 50;
 /** Milliseconds that a shutdown waits for replies under way. */
 const PATIENCE = 3_000;
-/** Bytes of half-sent lines that a server holds, unless told. */
+/** Bytes of half-sent and unanswered lines that a server holds, unless told. */
 const MOST_RECEIVED = 268_435_456;
 /** Characters of replies that wait for clients to take them, unless told. */
 const MOST_UNSENT = 268_435_456;
@@ -55,7 +55,7 @@ export class LineServer {
   /** Set where the node has peers, before `listen`. */
   peers: PeerGate | undefined;
   readonly log = logger('server');
-  /** For `Connection`: room for the lines that have begun and not ended. */
+  /** For `Connection`: room for the lines that have begun and are not answered. */
   readonly received: Budget;
   /** For `Connection`: the replies that clients have not taken. */
   readonly backlog: Backlog;
