@@ -304,7 +304,7 @@ export class Connection implements Taker {
       return;
     }
     if (this.#inOrder.length + this.#byId.size === 0) return;
-    for (const slot of [...this.#inOrder, ...this.#byId, this.#waiting]) {
+    for (const slot of [this.#waiting, ...this.#inOrder, ...this.#byId]) {
       if (slot instanceof Pending && slot.deadline <= now) this.#timeOut(slot);
     }
   }

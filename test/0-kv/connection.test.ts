@@ -102,6 +102,17 @@ describe('a connection to a service that takes its time', () => {
     expect((await client.ask({ op: 'nope', id: 'next' })).id).to.equal('next');
   });
 
+  it('does not begin what has timed out while it waited for its turn', async () => {
+    const client = await start();
+    client.send({ ...get, timeout: 100 }, set('late', { timeout: 100 }), set('in time'));
+    const [, change] = await client.replies(2);
+    expect(change?.error).to.include({ code: 'TIMEOUT', definite: true });
+    await isAsked(2);
+    expect(asked()).to.deep.equal(['get', 'in time']);
+    service.answer(1);
+    expect((await client.reply()).rev).to.equal(1);
+  });
+
   it('gives a client that half-closed its replies, however late', async () => {
     const client = await start();
     client.send(set('a'), get);
