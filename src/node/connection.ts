@@ -101,6 +101,9 @@ export class Connection implements Taker {
   #turnSize = 0;
   /** No further line counts, and the connection closes after its last reply. */
   #isEnding = false;
+  /** When this side ended, or, once `#isTaken`, when the client had taken everything. */
+  #endedAt: number | undefined;
+  #isTaken = false;
   #activeAt: number;
   #isFirstLine = true;
   /** Set once a handshake has made this the connection of another node. */
@@ -274,7 +277,10 @@ export class Connection implements Taker {
       this.#outputSize + this.#socket.writableLength >= MOST_UNSENT;
     if (isFull !== this.#lines.isPaused()) {
       if (isFull) this.#lines.pause();
-      else this.#lines.resume();
+      else {
+        this.#activeAt = this.#server.now(); // a client that was not read cannot have stood still
+        this.#lines.resume();
+      }
     }
     if (this.#isEnding && pending === 0 && this.#waiting === undefined && this.#output.length === 0)
       this.#close();
@@ -288,16 +294,22 @@ export class Connection implements Taker {
   }
 
   #close(): void {
-    if (this.#socket.writableEnded) return;
+    if (this.#endedAt !== undefined) return;
+    this.#endedAt = this.#server.now();
     // What a client still sends is read and thrown away: closing on it would reset the connection, and the reset
     // can overtake the last reply.
     this.#socket.end(() => {
-      setTimeout(() => this.#socket.destroy(), LINGER).unref();
+      this.#endedAt = this.#server.now();
+      this.#isTaken = true;
     });
   }
 
-  /** Ends what has taken too long: requests past their deadline, and a line that stands still half-sent. */
+  /** Ends what has taken too long: requests, a line that stands still half-sent, a client that does not close. */
   sweep(now: number, idleLimit: number): void {
+    if (this.#endedAt !== undefined && now - this.#endedAt > (this.#isTaken ? LINGER : idleLimit)) {
+      this.#socket.destroy();
+      return;
+    }
     if (this.#input.partial > 0 && now - this.#activeAt > idleLimit && !this.#lines.isPaused()) {
       this.#server.log('%s idle in mid-line: closed', this.#socket.remoteAddress);
       this.#socket.destroy();

@@ -177,4 +177,35 @@ describe('a connection to a service that takes its time', () => {
     await closed;
     expect(asked()).to.deep.equal(['a']);
   });
+
+  it('does not wait for ever for a client to take its last replies, or to close behind them', async () => {
+    const client = await start({ idleMidLine: 300 });
+    client.socket.pause();
+    client.send(...Array.from({ length: 20 }, (_, n) => ({ ...get, id: n })), 'quit');
+    await isAsked(21);
+    const big = 'x'.repeat(500_000);
+    for (const { responder } of service.asked) responder.answer({ ok: true, rev: 0, big });
+    const silent = await LineClient.connect(address, { halfOpen: true });
+    clients.push(silent);
+    silent.bytes(Uint8Array.of(0xff, 0x0a));
+    expect((await silent.reply()).error?.code).to.equal('BAD_ENCODING');
+    await until('both are closed', () => service.server.connections === 0, 5_000);
+  });
+
+  it('does not take a client for idle that it has not read itself', async () => {
+    const client = await start({ idleMidLine: 300 });
+    client.send(set('a'), get);
+    client.bytes('{"op":"ping",');
+    await isAsked(1);
+    await pause(600);
+    service.answer(0);
+    await isAsked(2);
+    await pause(120);
+    client.bytes('"id":"end"}\n');
+    service.answer(1);
+    await client.replies(2);
+    await isAsked(3);
+    service.answer(2);
+    expect((await client.reply()).id).to.equal('end');
+  });
 });
