@@ -5,6 +5,7 @@ import type { Outcome } from '../wire/reply.ts';
 import { Backlog } from './backlog.ts';
 import { Budget } from './budget.ts';
 import { Connection } from './connection.ts';
+import { descriptorsLeft } from './descriptors.ts';
 import { logger } from './log.ts';
 import type { PeerConnection, PeerSession } from './peers.ts';
 
@@ -42,6 +43,10 @@ export interface ServerOptions {
 
 /** Milliseconds between two looks at what has taken too long. */
 const SWEEP = 50;
+/** Milliseconds of silence after which the system asks whether the other end is still there. */
+const KEEP_ALIVE = 60_000;
+/** Descriptors that are left for files, whatever connects. */
+const SPARE_DESCRIPTORS = 64;
 /** Milliseconds that a shutdown waits for replies under way. */
 const PATIENCE = 3_000;
 /** Bytes of half-sent and unanswered lines that a server holds, unless told. */
@@ -62,6 +67,7 @@ export class LineServer {
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   readonly #idleMidLine: number;
+  readonly #mostConnections: number;
   #toFlush: Connection[] = [];
   #sweeper: NodeJS.Timeout | undefined;
   #isClosing = false;
@@ -72,10 +78,14 @@ export class LineServer {
     this.backlog = new Backlog(options.mostUnsent ?? MOST_UNSENT);
     this.#idleMidLine = options.idleMidLine ?? 30_000;
     // Half-open, or a reply to a client that has already ended its side would be lost.
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, socket => {
-      this.#accept(socket);
-    });
-    this.#server.maxConnections = options.mostConnections ?? 16_384;
+    const sockets = {
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE,
+    };
+    this.#server = createServer(sockets, socket => this.#accept(socket));
+    this.#mostConnections = options.mostConnections ?? 16_384;
     this.#server.on('drop', () => this.log('too many connections: one closed'));
   }
 
@@ -98,11 +108,20 @@ export class LineServer {
       this.#server.listen(port, host, () => {
         this.#server.off('error', reject);
         this.#server.on('error', error => this.log('%s', error.message));
+        this.#server.maxConnections = this.#roomForConnections();
         this.#sweeper = setInterval(() => this.#sweep(), SWEEP).unref();
         const bound = this.#server.address();
         resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
       });
     });
+  }
+
+  /** The connections that may be open at a time: whoever comes beyond them must not keep the log from being opened. */
+  #roomForConnections(): number {
+    const left = descriptorsLeft() ?? Number.POSITIVE_INFINITY;
+    const most = Math.max(1, Math.min(this.#mostConnections, left - SPARE_DESCRIPTORS));
+    this.log('takes up to %d connections', most);
+    return most;
   }
 
   #accept(socket: Socket): void {

@@ -8,8 +8,8 @@ describe('the bounds of a whole server', function () {
   let node: ForkedNode | undefined;
   const clients: LineClient[] = [];
 
-  async function start(options: TestOptions): Promise<ForkedNode> {
-    node = await forkNode(0, options);
+  async function start(options: TestOptions, descriptors?: number): Promise<ForkedNode> {
+    node = await forkNode(0, options, descriptors);
     return node;
   }
 
@@ -111,5 +111,32 @@ describe('the bounds of a whole server', function () {
     await until('all are forgotten', async () => (await connections()) === 1);
     // Their room is free again: four times the bound passes.
     for (let n = 0; n < 16; n += 1) expect((await reader.ask(page)).ok).to.equal(true);
+  });
+
+  it('takes no more connections than it may, and takes the next when one has gone', async () => {
+    await start({ mostConnections: 3 });
+    const three = [await connect(), await connect(), await connect()];
+    for (const client of three) await client.ask('ping');
+    const fourth = await connect();
+    await fourth.ending();
+    await three[0]?.close();
+    const isOpen = async () => (await three[1]?.ask('status'))?.connections === 2;
+    await until('one has gone', isOpen);
+    expect((await (await connect()).ask('ping')).pong).to.equal(true);
+  });
+
+  it('keeps 64 descriptors for its files, whatever connects', async function () {
+    if (process.platform !== 'linux') this.skip(); // only there the system says how many are left
+    const node = await start({}, 256);
+    const refused = new Set<LineClient>();
+    for (let n = 0; n < 300; n += 1) {
+      const client = await connect();
+      client.socket.on('close', () => refused.add(client));
+    }
+    await until('some are refused', () => refused.size >= 300 - 192);
+    expect(refused.size).to.be.lessThan(300 - 128);
+    expect(await node.openFiles(64)).to.equal(64);
+    const open = clients.find(client => !refused.has(client));
+    expect((await open?.ask('ping'))?.pong).to.equal(true);
   });
 });

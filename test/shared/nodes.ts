@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
@@ -43,9 +43,18 @@ export class ForkedNode {
   }
 
   async usage(): Promise<Usage> {
-    this.#child.send('usage');
-    const [usage] = (await once(this.#child, 'message')) as [Usage];
-    return usage;
+    return (await this.#ask('usage')) as Usage;
+  }
+
+  /** Opens so many files at once in the process, and resolves with how many it could. */
+  async openFiles(count: number): Promise<number> {
+    return (await this.#ask(count)) as number;
+  }
+
+  async #ask(question: string | number): Promise<unknown> {
+    this.#child.send(question);
+    const [answer] = await once(this.#child, 'message');
+    return answer;
   }
 
   /** Kills the process as a power cut would, and waits until it is gone. */
@@ -57,10 +66,21 @@ export class ForkedNode {
   }
 }
 
-/** Starts a stage's server in a process of its own, which ends at the latest when this one does. */
-export async function forkNode(stage: number, options: TestOptions = {}): Promise<ForkedNode> {
+/**
+ * Starts a stage's server in a process of its own, which ends at the latest when this one does. `descriptors` is
+ * how many the process may have open.
+ */
+export async function forkNode(
+  stage: number,
+  options: TestOptions = {},
+  descriptors?: number,
+): Promise<ForkedNode> {
   const script = fileURLToPath(new URL('node-process.js', import.meta.url));
-  const child = fork(script, [String(stage), JSON.stringify(options)], { execArgv: ['--expose-gc'] });
+  const command = [process.execPath, '--expose-gc', script, String(stage), JSON.stringify(options)];
+  const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors} && `;
+  const child = spawn('/bin/sh', ['-c', `${limit}exec "$0" "$@"`, ...command], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const ready = once(child, 'message') as Promise<[string]>;
   const exited = once(child, 'exit').then(([code]) => {
     throw new Error(`the node's process ended with ${code} before it listened`);
