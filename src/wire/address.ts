@@ -33,7 +33,7 @@ export function parseAddress(text: string): Address {
 
 function hint(plain: string): string {
   if (/^[0-9A-Fa-f:]*::[0-9A-Fa-f:.]*$/.test(plain)) return 'write IPv6 in brackets, as [::1]:7001';
-  if (/^[^\s:/]+$/.test(plain)) return `it has no port; write it as ${plain}:7001`;
+  if (/^[^\s:/]+$/.test(plain)) return `it has no port; write it as ${shortened(plain)}:7001`;
   return 'write host:port or [::1]:port';
 }
 
