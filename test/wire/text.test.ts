@@ -1,0 +1,53 @@
+import { expect } from 'chai';
+import { isLongerThan, jsonBytes, nearest, shortened } from '../../src/wire/text.ts';
+import { withSeed } from '../shared/random.ts';
+
+describe('text', () => {
+  it('is longer than a limit exactly when its UTF-8 is', () =>
+    withSeed(random => {
+      for (let time = 0; time < 5_000; time += 1) {
+        const text = random.text(['a', 'é', '€', '\u{1f600}'], 12);
+        const limit = random.below(30);
+        expect(isLongerThan(text, limit), `${text} ${limit}`).to.equal(Buffer.byteLength(text) > limit);
+      }
+    }));
+
+  it('counts the bytes of its JSON', () => {
+    for (const text of ['', 'a', '"\\', '\u0000\n', 'é\u2028', '\u{1f600}']) {
+      expect(jsonBytes(text)).to.equal(Buffer.from(JSON.stringify(text)).length);
+    }
+  });
+
+  it('is shortened with an ellipsis, never in the middle of a character', () => {
+    expect(shortened('abc', 3)).to.equal('abc');
+    expect(shortened('abcd', 3)).to.equal('abc…');
+    expect(shortened('ab\u{1f600}', 3).isWellFormed()).to.equal(true);
+  });
+});
+
+describe('the nearest word', () => {
+  const words = ['get', 'set', 'list', 'remove', 'status', 'transfer-leader', 'grant', 'revoke'];
+
+  it('is found across slips of the fingers', () => {
+    for (const [typed, meant] of [
+      ['gte', 'get'],
+      ['LIST', 'list'],
+      ['lsit', 'list'],
+      ['remvoe', 'remove'],
+      ['removee', 'remove'],
+      ['staus', 'status'],
+      ['transferleader', 'transfer-leader'],
+      ['grnat', 'grant'],
+    ] as const) {
+      expect(nearest(typed, words), typed).to.equal(meant);
+    }
+  });
+
+  it('is none when nothing is near, and costs no time on a long word', () => {
+    for (const typed of ['', 'x', 'delete', 'SELECT * FROM', 'é'])
+      expect(nearest(typed, words), typed).to.equal(undefined);
+    const began = performance.now();
+    expect(nearest('x'.repeat(1_000_000), words)).to.equal(undefined);
+    expect(performance.now() - began).to.be.lessThan(100);
+  });
+});
