@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { isHttp } from '../../src/wire/request.ts';
+import { OPS } from '../../src/wire/ops.ts';
+import { checkRequest, isHttp, readLine } from '../../src/wire/request.ts';
+import { withSeed } from '../shared/random.ts';
 
 describe('a request line of HTTP', () => {
   it('is told by its method and its version, whatever the path', () => {
@@ -37,4 +39,81 @@ describe('a request line of HTTP', () => {
     }
     expect(performance.now() - began).to.be.lessThan(1_000);
   });
+});
+
+describe('reading a line', () => {
+  const read = (line: string, stage = 0) => readLine(line, stage);
+
+  it('gives the request with its id, and each condition in a list', () => {
+    const line = '{"op":"set","id":"a","key":"/k","value":"v","if":{"mod":1},"timeout":5}';
+    expect(read(line)).to.deep.equal({
+      id: 'a',
+      request: { op: 'set', id: 'a', key: '/k', value: 'v', if: [{ mod: 1 }], timeout: 5 },
+    });
+    expect(read(' ping\r')).to.deep.equal({ id: undefined, request: { op: 'ping' } });
+  });
+
+  it('takes every example line of its operations', () => {
+    for (const { example } of Object.values(OPS)) {
+      expect(read(example, 8), example).to.have.property('request');
+      expect(checkRequest(JSON.parse(example), 8)).to.deep.equal(
+        (read(example, 8) as { request: unknown }).request,
+      );
+    }
+  });
+
+  it('keeps the id for the refusal when it could be read, null when not, none when there was none', () => {
+    expect(read('{"op":"nope","id":5}').id).to.equal(5);
+    expect(read('{"op":"nope"}').id).to.equal(undefined);
+    expect(read('{"op":"ping","id":{}}').id).to.equal(null);
+    expect(read('[]').id).to.equal(null);
+    expect(read('{').id).to.equal(null);
+  });
+
+  it('refuses an unknown field before it looks at the others, and lists the fields when none is near', () => {
+    const refused = read('{"op":"get","zzzzzz":1}');
+    if (!('failure' in refused)) throw new Error('it was accepted');
+    expect(refused.failure).to.include({ code: 'BAD_REQUEST', field: 'zzzzzz' });
+    expect(refused.failure.message).to.contain('op, id, key, read, timeout, forward');
+  });
+
+  it('answers with words of bounded length, whatever the line', () => {
+    const long = 'x'.repeat(500_000);
+    for (const line of [
+      long,
+      `{"op":"${long}"}`,
+      `{"op":"get","${long}":1}`,
+      `{"op":"get","key":{"${long}":1}}`,
+    ]) {
+      const refused = read(line);
+      if (!('failure' in refused)) throw new Error('it was accepted');
+      expect(JSON.stringify(refused.failure).length).to.be.lessThan(600);
+    }
+  });
+
+  it('never throws', () =>
+    withSeed(random => {
+      const parts = [
+        '{',
+        '}',
+        '[',
+        ']',
+        '"op"',
+        '"get"',
+        '"key"',
+        ':',
+        ',',
+        '1',
+        'null',
+        '"',
+        '\\',
+        '"if"',
+        '"id"',
+        ' ',
+      ];
+      for (let time = 0; time < 20_000; time += 1) {
+        const line = random.text(parts, 14);
+        expect(read(line), line).to.have.property('id');
+      }
+    }));
 });
