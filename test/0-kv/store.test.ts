@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { apply } from '../../src/kv/commands.ts';
+import { Digest } from '../../src/kv/digest.ts';
 import { answer } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import type { Condition } from '../../src/wire/fields.ts';
@@ -145,6 +146,13 @@ function told(outcome: ReturnType<typeof apply>): object {
   return outcome.ok ? outcome : { conflict: outcome.error.key, mod: outcome.error.mod };
 }
 
+/** The hash of a store with these entries, made anew from each of them. */
+function hashOf({ map, rev }: Model): string {
+  const digest = new Digest();
+  for (const [name, entry] of map) digest.toggle(name, entry);
+  return `${digest}-${rev}`;
+}
+
 describe('the store', () => {
   it('does what a plain map and the contract say, whatever is asked of it', () =>
     withSeed(random => {
@@ -161,18 +169,19 @@ describe('the store', () => {
       }
     }));
 
-  it('gives clones that change without each other', () =>
+  it('gives copies that change without each other, each with the hash of what it holds', () =>
     withSeed(random => {
       for (let game = 0; game < 20; game += 1) {
         const pairs = [{ store: new Store(), model: new Model() }];
         for (let step = 0; step < 200; step += 1) {
           const { store, model } = random.pick(pairs);
           if (random.chance(0.05))
-            pairs.push({ store: store.clone(), model: new Model(new Map(model.map), model.rev) });
+            pairs.push({ store: new Store(store), model: new Model(new Map(model.map), model.rev) });
           const write = change(random, model.rev);
           expect(told(apply(store, write))).to.deep.equal(model.apply(write));
         }
         for (const { store, model } of pairs) {
+          expect(store.hash).to.equal(hashOf(model));
           const all = { op: 'list', values: true, limit: 10_000 } as const;
           expect(answer(store, all)).to.deep.equal(model.answer(all));
         }
@@ -187,6 +196,9 @@ describe('the store', () => {
         expect(apply(one, write)).to.deep.equal(apply(other, structuredClone(write)));
       }
       expect([...one.entries('')]).to.deep.equal([...other.entries('')]);
+      expect(one.hash).to.equal(other.hash);
+      one.put('/one more', '');
+      expect(one.hash).to.not.equal(other.hash);
     }));
 
   it('keeps a hundred thousand keys in order', () => {

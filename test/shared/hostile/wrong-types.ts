@@ -65,8 +65,9 @@ export function wrongTypes({ connect }: Target): void {
           expect(reply.ok, line).to.equal(false);
           expect(reply.error?.code, line).to.be.oneOf(REFUSALS);
           expect(reply.error, line).to.include({ definite: true, retry: false });
-          // A string is the right type for an op, so the answer is about the op itself.
-          if (reply.error?.code !== 'UNKNOWN_OP') expect(reply.error?.message, line).to.contain(`"${field}`);
+          // A string is the right type for an op, and an op of a later stage is refused before its fields are read.
+          if (reply.error?.code === 'UNKNOWN_OP' || spec.stage > before.stage) continue;
+          expect(reply.error?.message, line).to.contain(`"${field}`);
         }
       }
       const after = await client.ask('status');
