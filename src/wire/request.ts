@@ -1,4 +1,5 @@
 import { failure, RaftlineError, refuse } from './errors.ts';
+import type { Field } from './fields.ts';
 import { LIMITS } from './limits.ts';
 import { COMMON_FIELDS, LATER_OPS, OPS, type Op, opsOfStage, type Request, type RequestId } from './ops.ts';
 import { isLongerThan, nearest, shortened } from './text.ts';
@@ -6,7 +7,7 @@ import { isLongerThan, nearest, shortened } from './text.ts';
 /** Words that a person may type bare: `ping` means `{"op":"ping"}`. */
 const BARE_WORDS: ReadonlySet<string> = new Set(['help', 'ping', 'status', 'quit']);
 
-type Input = Readonly<Record<string, unknown>>;
+type Input = Record<string, unknown>;
 
 /** The outcome of reading a line: a request to carry out, or a failure to answer with, and the id to echo in either. */
 export type Line =
@@ -38,14 +39,19 @@ export function isHttp(line: string): boolean {
   return /^[\w!#$%&'*+.^`|~-]+ .* HTTP\/\d/s.test(line);
 }
 
+/** Whether a line begins as a request does: then it is neither blank, nor a bare word, nor HTTP. */
+export function isObject(line: string): boolean {
+  return line.startsWith('{');
+}
+
 function parse(line: string): Input {
-  const word = line.trim();
+  const word = isObject(line) ? '' : line.trim();
   if (BARE_WORDS.has(word)) return { op: word };
   let input: unknown;
   try {
     input = JSON.parse(line);
   } catch {
-    const start = JSON.stringify(shortened(word, 40));
+    const start = JSON.stringify(shortened(line.trim(), 40));
     throw new RaftlineError(
       failure('BAD_JSON', `${start} is not JSON: send one object a line, or the word help`),
     );
@@ -68,54 +74,58 @@ function requestId(id: unknown): RequestId {
   );
 }
 
-/** Checks a parsed request against the operations of a stage, field by field. Throws the error to answer with. */
+/** Every field that an operation may have. */
+const FIELDS: ReadonlyMap<string, ReadonlyMap<string, Field<unknown>>> = new Map(
+  Object.entries(OPS).map(([op, { required, optional }]: [string, Op]) => {
+    return [op, new Map(Object.entries({ ...COMMON_FIELDS, ...optional, ...required }))];
+  }),
+);
+
+/**
+ * Checks a parsed request against the operations of a stage, field by field, and returns it; what a field's check
+ * makes of its content takes the content's place. Throws the error to answer with.
+ */
 export function checkRequest(input: Input, stage: number): Request {
   const op = knownOp(input.op, stage);
   const spec: Op = OPS[op];
-  const checked: Record<string, unknown> = {};
-  for (const name of Object.keys(input)) {
+  const fields = FIELDS.get(op);
+  for (const name in input) {
     const content = input[name];
     if (typeof content === 'object' && !isWithin(content, LIMITS.nesting - 1)) {
       refuse('BAD_REQUEST', `"${shortened(name)}" is nested deeper than ${LIMITS.nesting} levels`);
     }
-    if (name === 'op' || name === 'id') {
-      checked[name] = content;
-      continue;
-    }
-    const field = own(spec.required, name) ?? own(spec.optional, name) ?? own(COMMON_FIELDS, name);
+    if (name === 'op' || name === 'id') continue;
+    const field = fields?.get(name);
     if (field === undefined) unknownField(op, spec, name);
     if (field.stage !== undefined && field.stage > stage) {
       refuse('WRONG_STAGE', `"${name}" comes with stage ${field.stage}; this node runs stage ${stage}`, {
         stage: field.stage,
       });
     }
-    checked[name] = field.check(content, name);
+    const checked = field.check(content, name);
+    if (checked !== content) input[name] = checked;
   }
   for (const name in spec.required) {
-    if (checked[name] === undefined) {
+    if (input[name] === undefined) {
       refuse('BAD_REQUEST', `${op} needs "${name}", as in ${spec.example}`, { field: name });
     }
   }
-  const request = checked as unknown as Request;
+  const request = input as unknown as Request;
   if (request.op === 'remove') checkRemove(request);
   return request;
-}
-
-function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
-  return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
 function knownOp(op: unknown, stage: number): Request['op'] {
   if (op === undefined)
     refuse('BAD_REQUEST', 'the request has no "op"; the word help lists all', { field: 'op' });
   if (typeof op !== 'string') refuse('BAD_REQUEST', '"op" must be a string', { field: 'op' });
-  const from = Object.hasOwn(OPS, op) ? OPS[op as Request['op']].stage : LATER_OPS.get(op);
+  const from = FIELDS.has(op) ? OPS[op as Request['op']].stage : LATER_OPS.get(op);
   if (from === undefined) {
     const near = nearest(op, [...Object.keys(OPS), ...LATER_OPS.keys()]);
     const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
     refuse('UNKNOWN_OP', `there is no op ${JSON.stringify(shortened(op))}${hint}; the word help lists all`);
   }
-  if (from > stage || !Object.hasOwn(OPS, op)) {
+  if (from > stage || !FIELDS.has(op)) {
     refuse(
       'WRONG_STAGE',
       `${op} comes with stage ${from}; this node runs stage ${stage}, which has ${opsOfStage(stage).join(', ')}`,
