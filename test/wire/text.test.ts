@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { isLongerThan, jsonBytes, nearest, shortened } from '../../src/wire/text.ts';
+import { isLongerThan, jsonBytes, nearest, quoted, shortened } from '../../src/wire/text.ts';
 import { withSeed } from '../shared/random.ts';
 
 describe('text', () => {
@@ -17,6 +17,33 @@ describe('text', () => {
       expect(jsonBytes(text)).to.equal(Buffer.from(JSON.stringify(text)).length);
     }
   });
+
+  it('is quoted as JSON.stringify does', () =>
+    withSeed(random => {
+      for (let unit = 0; unit < 0x300; unit += 1) {
+        const text = `a${String.fromCharCode(unit)}`;
+        expect(quoted(text)).to.equal(JSON.stringify(text));
+      }
+      const units = [
+        'a',
+        '"',
+        '\\',
+        '\n',
+        '\u0000',
+        '\u007f',
+        '\u2028',
+        'é',
+        '\u{1f600}',
+        '\ud800',
+        '~',
+        '[',
+        ']',
+      ];
+      for (let time = 0; time < 5_000; time += 1) {
+        const text = random.text(units, 6);
+        expect(quoted(text)).to.equal(JSON.stringify(text));
+      }
+    }));
 
   it('is shortened with an ellipsis, never in the middle of a character', () => {
     expect(shortened('abc', 3)).to.equal('abc');
