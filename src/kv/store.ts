@@ -1,5 +1,5 @@
 import sortedBtree from 'sorted-btree';
-import { byCodePoint } from '../wire/order.ts';
+import { KeyOrder } from '../wire/order.ts';
 import { Digest } from './digest.ts';
 
 /** The package is CommonJS, and its class is the `default` of what it exports. */
@@ -22,13 +22,16 @@ export interface Entry {
  * A change is made of `put` and `delete` calls and one `commit`, which is the step of the revision.
  */
 export class Store {
+  readonly #order: KeyOrder;
   readonly #tree: Tree;
   readonly #digest: Digest;
   #rev: number;
 
   /** An empty store, or a copy in O(1) of another; each may change without the other. */
   constructor(from?: Store) {
-    this.#tree = from === undefined ? new BTree<string, Entry>(undefined, byCodePoint) : from.#tree.clone();
+    this.#order = from === undefined ? new KeyOrder() : from.#order;
+    this.#tree =
+      from === undefined ? new BTree<string, Entry>(undefined, this.#order.compare) : from.#tree.clone();
     this.#digest = new Digest(from === undefined ? undefined : from.#digest);
     this.#rev = from === undefined ? 0 : from.#rev;
   }
@@ -57,6 +60,7 @@ export class Store {
     const rev = this.#rev + 1;
     const old = this.#tree.get(key);
     const entry = { value, create: old?.create ?? rev, mod: rev, version: (old?.version ?? 0) + 1 };
+    if (old === undefined) this.#order.admit(key);
     this.#tree.set(key, entry);
     if (old !== undefined) this.#digest.toggle(key, old);
     this.#digest.toggle(key, entry);

@@ -28,3 +28,22 @@ export function afterPrefix(prefix: string): string | undefined {
   }
   return undefined;
 }
+
+/**
+ * The same order for a growing set of keys, at JavaScript's own speed as long as that is right: as long as no key
+ * of the set has a unit from U+D800 on. It is right even against a text that has, since the two orders differ only
+ * where both texts do.
+ */
+export class KeyOrder {
+  #isPlain = true;
+
+  readonly compare = (a: string, b: string): number => {
+    if (!this.#isPlain) return byCodePoint(a, b);
+    return a < b ? -1 : a === b ? 0 : 1;
+  };
+
+  /** To be told of every key before it joins the set. */
+  admit(key: string): void {
+    if (this.#isPlain && /[\ud800-\uffff]/.test(key)) this.#isPlain = false;
+  }
+}

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { afterPrefix, byCodePoint } from '../../src/wire/order.ts';
+import { afterPrefix, byCodePoint, KeyOrder } from '../../src/wire/order.ts';
 import { type Random, withSeed } from '../shared/random.ts';
 
 /** Few and adjacent, so that random strings of them are often equal, prefixes, or differ at the edges of a range. */
@@ -67,4 +67,24 @@ describe('the order of keys', () => {
     expect(afterPrefix('\uffff')).to.equal('\u{10000}');
     expect(afterPrefix('/app/')).to.equal('/app0');
   });
+
+  it('is the same at JavaScript’s own speed, whatever has joined the set', () =>
+    withSeed(random => {
+      for (let game = 0; game < 300; game += 1) {
+        const order = new KeyOrder();
+        const keys: string[] = [];
+        const alphabet = random.chance(0.5) ? ALPHABET : ALPHABET.slice(0, 9);
+        for (let time = 0; time < 40; time += 1) {
+          const asked = text(random);
+          for (const key of keys) {
+            const label = JSON.stringify([key, asked]);
+            expect(Math.sign(order.compare(key, asked)), label).to.equal(Math.sign(byCodePoint(key, asked)));
+            expect(Math.sign(order.compare(asked, key)), label).to.equal(Math.sign(byCodePoint(asked, key)));
+          }
+          const joins = random.text(alphabet, 4);
+          order.admit(joins);
+          keys.push(joins);
+        }
+      }
+    }));
 });
