@@ -17,10 +17,15 @@ const ENTRY_BYTES = 100;
 export function answer(store: Store, query: ReadRequest): Outcome {
   switch (query.op) {
     case 'get':
-      return { ok: true, rev: store.rev, key: query.key, ...(store.get(query.key) ?? ABSENT) };
+      return get(store, query.key);
     case 'list':
       return list(store, query);
   }
+}
+
+function get(store: Store, key: string): Outcome {
+  const { value, create, mod, version } = store.get(key) ?? ABSENT;
+  return { ok: true, rev: store.rev, key, value, create, mod, version };
 }
 
 function list(store: Store, query: RequestOf<'list'>): Outcome {
