@@ -4,7 +4,7 @@ import { type Failure, failure } from '../wire/errors.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { mayChange, type Request, type RequestId } from '../wire/ops.ts';
 import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
-import { isHttp, readLine } from '../wire/request.ts';
+import { isHttp, isObject, readLine } from '../wire/request.ts';
 import type { Taker } from './backlog.ts';
 import type { PeerSession } from './peers.ts';
 import type { LineServer, Responder } from './server.ts';
@@ -95,10 +95,16 @@ export class Connection implements Taker {
   /** Requests under way that have an id. */
   readonly #byId = new Set<Pending>();
   #pendingText = 0;
-  #output: string[] = [];
-  #outputSize = 0;
+  /** Replies that have not been written, … */
+  #output = '';
+  /** … and characters of those that were, and were not taken. */
+  #unsent = 0;
   /** Characters of replies that this turn of the event loop has brought. */
   #turnSize = 0;
+  /** A line is being handled, and `#flow` comes when it is. */
+  #isReading = false;
+  /** The socket is closed. */
+  #isGone = false;
   /** No further line counts, and the connection closes after its last reply. */
   #isEnding = false;
   /** When this side ended, or, once `#isTaken`, when the client had taken everything. */
@@ -118,12 +124,13 @@ export class Connection implements Taker {
       this.#activeAt = server.now();
     });
     socket.on('drain', () => {
-      server.backlog.count(this, socket.writableLength);
+      this.#countUnsent();
       this.#flow();
     });
     socket.on('error', error => server.log('%s: %s', socket.remoteAddress, error.message));
     // Nobody is there to be answered: what was read ahead of its turn is not carried out.
     socket.once('close', () => {
+      this.#isGone = true;
       this.#isEnding = true;
       this.#input.destroy();
       server.received.give(this.#pendingText);
@@ -145,24 +152,28 @@ export class Connection implements Taker {
       this.#peer.line(line);
       return;
     }
-    if (line.trim() === '' || this.#becomesPeer(line)) return;
-    if (isHttp(line)) {
-      this.#server.log('%s speaks HTTP: closed', this.#socket.remoteAddress);
-      this.#isEnding = true;
-      this.#socket.destroy();
-      return;
+    if (!isObject(line)) {
+      if (line.trim() === '') return;
+      if (isHttp(line)) {
+        this.#server.log('%s speaks HTTP: closed', this.#socket.remoteAddress);
+        this.#isEnding = true;
+        this.#socket.destroy();
+        return;
+      }
     }
+    if (this.#isFirstLine && this.#becomesPeer(line)) return;
+    this.#isReading = true;
     const read = readLine(line, this.#server.service.stage);
     if ('failure' in read) this.#answerAtOnce(read.id, failed(read.failure));
     else this.#request(read.request, line.length);
+    this.#isReading = false;
     this.#flow();
   }
 
   /** Hands the connection over to the peers when its first line is a handshake that they accept. */
   #becomesPeer(line: string): boolean {
-    const isHello = this.#isFirstLine && this.#server.peers !== undefined && isHandshake(line);
     this.#isFirstLine = false;
-    if (!isHello || this.#server.peers === undefined) return false;
+    if (this.#server.peers === undefined || !isHandshake(line)) return false;
     const { outcome, session } = this.#server.peers.accept(JSON.parse(line), this);
     this.#answerAtOnce(undefined, outcome);
     if (session === undefined) this.#isEnding = true;
@@ -183,11 +194,11 @@ export class Connection implements Taker {
       );
       return;
     }
-    const pending = new Pending(this, request, size, this.#server.now() + (request.timeout ?? TIMEOUT));
+    const pending = new Pending(this, request, size, this.#activeAt + (request.timeout ?? TIMEOUT));
     this.#pendingText += size;
     if (request.id !== undefined) {
-      this.#byId.add(pending);
       this.#carryOut(pending);
+      if (pending.reply === undefined) this.#byId.add(pending);
     } else if (this.#inOrder.length > 0 && orderOf(request) !== this.#orderedKind) {
       this.#waiting = pending;
     } else {
@@ -214,10 +225,13 @@ export class Connection implements Taker {
   /** For `Pending` alone: its reply is there, and goes out when its turn has come. */
   answered(pending: Pending): void {
     this.#pendingText -= pending.size;
-    if (!this.#socket.closed) this.#server.received.give(pending.size);
-    if (this.#byId.delete(pending)) this.#send(pending.reply ?? '');
-    else this.#sendInOrder();
-    this.#flow();
+    if (!this.#isGone) this.#server.received.give(pending.size);
+    if (pending.request.id === undefined) this.#sendInOrder();
+    else {
+      this.#byId.delete(pending);
+      this.#send(pending.reply ?? '');
+    }
+    if (!this.#isReading) this.#flow();
   }
 
   #answerAtOnce(id: RequestId | null | undefined, outcome: Outcome): void {
@@ -244,10 +258,10 @@ export class Connection implements Taker {
 
   #send(reply: string): void {
     if (this.#turnSize === 0) this.#server.flushLater(this);
-    this.#output.push(reply, '\n');
-    this.#outputSize += reply.length;
+    this.#output += reply;
+    this.#output += '\n';
     this.#turnSize += reply.length + 1;
-    if (this.#outputSize >= MOST_A_TURN) this.#write();
+    if (this.#output.length >= MOST_A_TURN) this.#write();
   }
 
   /** For the server alone, at the end of a turn: writes what it has brought, in one piece where it is not large. */
@@ -258,12 +272,16 @@ export class Connection implements Taker {
   }
 
   #write(): void {
-    const text = this.#output.join('');
-    this.#output = [];
-    this.#outputSize = 0;
+    const text = this.#output;
+    this.#output = '';
     if (text === '' || !this.#socket.writable) return;
     this.#socket.write(text);
-    this.#server.backlog.count(this, this.#socket.writableLength);
+    this.#countUnsent();
+  }
+
+  #countUnsent(): void {
+    this.#unsent = this.#socket.writableLength;
+    this.#server.backlog.count(this, this.#unsent);
   }
 
   /** Reads on, or stops until there is room again; closes when all is done. */
@@ -274,7 +292,7 @@ export class Connection implements Taker {
       pending >= MOST_PENDING ||
       this.#pendingText >= MOST_PENDING_TEXT ||
       this.#turnSize >= MOST_A_TURN ||
-      this.#outputSize + this.#socket.writableLength >= MOST_UNSENT;
+      this.#output.length + this.#unsent >= MOST_UNSENT;
     if (isFull !== this.#lines.isPaused()) {
       if (isFull) this.#lines.pause();
       else {
@@ -282,8 +300,7 @@ export class Connection implements Taker {
         this.#lines.resume();
       }
     }
-    if (this.#isEnding && pending === 0 && this.#waiting === undefined && this.#output.length === 0)
-      this.#close();
+    if (this.#isEnding && pending === 0 && this.#waiting === undefined && this.#output === '') this.#close();
   }
 
   #inputEnded(): void {
