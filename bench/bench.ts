@@ -7,7 +7,7 @@ import { SUBJECTS } from './subjects.ts';
 const USAGE = `usage: npm run bench -- [--quick] [--json FILE] [--only WORD]
 
 Measures the servers of raftline beside the bare limit: a server on the same platform that parses a line of JSON,
-writes a reply, and does nothing else. All are measured in one run, in turns, since the machine is never the same
+writes it back as its reply, and does nothing else. All are measured in one run, in turns, since the machine is never the same
 twice; what counts is the ratio. Takes about 80 seconds.
 
   --quick      a look, in about 10 seconds
@@ -18,8 +18,8 @@ twice; what counts is the ratio. Takes about 80 seconds.
 const SHAPES: readonly Shape[] = [1, 32].flatMap(depth =>
   [1, 16, 64].map(connections => ({ connections, depth })),
 );
-const FULL: Plan = { shapes: SHAPES, rounds: 5, warmUp: 150, duration: 650 };
-const QUICK: Plan = { shapes: SHAPES, rounds: 5, warmUp: 30, duration: 70 };
+const FULL: Plan = { shapes: SHAPES, rounds: 5, warmUp: 100, duration: 500 };
+const QUICK: Plan = { shapes: SHAPES, rounds: 5, warmUp: 20, duration: 50 };
 
 const COLUMNS: readonly (readonly [string, number])[] = [
   ['server', -14],

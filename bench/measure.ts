@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Seen, Task } from './load.ts';
-import type { RunningSubject, Subject } from './subjects.ts';
+import type { Contender, RunningSubject, Subject } from './subjects.ts';
 
 /** How the load comes. */
 export interface Shape {
@@ -23,7 +23,7 @@ export interface Measurement extends Shape {
   readonly opsPerSecond: number;
   readonly least: number;
   readonly most: number;
-  /** Of the first contender's rate, round by round. */
+  /** Of the rate of its limit, round by round. */
   readonly ratio: number;
   readonly p50: number;
   readonly p99: number;
@@ -36,9 +36,7 @@ interface Round extends Seen {
   readonly serverCpu: number;
 }
 
-interface Entrant {
-  readonly name: string;
-  readonly lines: readonly string[];
+interface Entrant extends Contender {
   readonly subject: RunningSubject;
 }
 
@@ -58,7 +56,7 @@ export async function measure(
     for (const { start, contenders } of subjects) {
       const subject = await start();
       running.push(subject);
-      for (const { name, lines } of contenders) entrants.push({ name, lines, subject });
+      for (const contender of contenders) entrants.push({ ...contender, subject });
     }
     for (const shape of plan.shapes) report(await measureShape(entrants, shape, plan, load));
   } finally {
@@ -87,11 +85,12 @@ async function measureShape(
       seen.get(name)?.push({ ...result, serverCpu });
     }
   }
-  const [limit] = seen.values();
-  return [...seen].map(([name, results]) => {
+  return entrants.map(({ name, limit }) => {
+    const results = seen.get(name) ?? [];
+    const bare = seen.get(limit) ?? [];
     const of = (pick: (round: Round) => number) => median(results.map(pick));
     const rates = results.map(result => result.opsPerSecond);
-    const ratios = rates.map((rate, round) => rate / (limit?.[round]?.opsPerSecond ?? Number.NaN));
+    const ratios = rates.map((rate, round) => rate / (bare[round]?.opsPerSecond ?? Number.NaN));
     return {
       ...shape,
       name,

@@ -17,6 +17,8 @@ export interface RunningSubject {
 export interface Contender {
   readonly name: string;
   readonly lines: readonly string[];
+  /** The contender whose rate it is compared with: the bare limit for the same lines. */
+  readonly limit: string;
 }
 
 /** A server to measure. The next one (a cluster, another stage, another store) is one more item of `SUBJECTS`. */
@@ -38,9 +40,15 @@ const lines = (fields: (key: string) => object): string[] =>
 const gets = lines(key => ({ op: 'get', key }));
 const sets = lines(key => ({ op: 'set', key, value: VALUE }));
 
-/** The first contender of the first subject is what all others are compared with. */
 export const SUBJECTS: readonly Subject[] = [
-  { name: 'echo', start: () => child('echo.js'), contenders: [{ name: 'echo', lines: gets }] },
+  {
+    name: 'echo',
+    start: () => child('echo.js'),
+    contenders: [
+      { name: 'echo of get', lines: gets, limit: 'echo of get' },
+      { name: 'echo of set', lines: sets, limit: 'echo of set' },
+    ],
+  },
   {
     name: 'stage 0',
     start: async () => {
@@ -49,8 +57,8 @@ export const SUBJECTS: readonly Subject[] = [
       return node;
     },
     contenders: [
-      { name: 'stage 0 get', lines: gets },
-      { name: 'stage 0 set', lines: sets },
+      { name: 'stage 0 get', lines: gets, limit: 'echo of get' },
+      { name: 'stage 0 set', lines: sets, limit: 'echo of set' },
     ],
   },
 ];
