@@ -32,9 +32,21 @@ export function encodeReply(id: RequestId | null | undefined, outcome: Outcome):
   for (const name in outcome) {
     const value: unknown = outcome[name as keyof Outcome];
     if (name === 'ok' || value === undefined) continue;
-    line += `,"${name}":`;
+    line += label(name);
     if (typeof value === 'string') line += quoted(value);
     else line += Number.isSafeInteger(value) ? value : JSON.stringify(value);
   }
   return `${line}}`;
+}
+
+/** What stands before a field's value. There are only as many as our own replies have names. */
+const labels = new Map<string, string>();
+
+function label(name: string): string {
+  let text = labels.get(name);
+  if (text === undefined) {
+    text = `,${JSON.stringify(name)}:`;
+    labels.set(name, text);
+  }
+  return text;
 }

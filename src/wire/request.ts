@@ -74,10 +74,17 @@ function requestId(id: unknown): RequestId {
   );
 }
 
-/** Every field that an operation may have. */
-const FIELDS: ReadonlyMap<string, ReadonlyMap<string, Field<unknown>>> = new Map(
-  Object.entries(OPS).map(([op, { required, optional }]: [string, Op]) => {
-    return [op, new Map(Object.entries({ ...COMMON_FIELDS, ...optional, ...required }))];
+interface Known {
+  readonly op: Request['op'];
+  readonly spec: Op;
+  /** Every field that it may have. */
+  readonly fields: ReadonlyMap<string, Field<unknown>>;
+}
+
+const KNOWN: ReadonlyMap<unknown, Known> = new Map(
+  Object.entries(OPS).map(([op, spec]: [string, Op]) => {
+    const fields = new Map(Object.entries({ ...COMMON_FIELDS, ...spec.optional, ...spec.required }));
+    return [op, { op: op as Request['op'], spec, fields }];
   }),
 );
 
@@ -86,16 +93,17 @@ const FIELDS: ReadonlyMap<string, ReadonlyMap<string, Field<unknown>>> = new Map
  * makes of its content takes the content's place. Throws the error to answer with.
  */
 export function checkRequest(input: Input, stage: number): Request {
-  const op = knownOp(input.op, stage);
-  const spec: Op = OPS[op];
-  const fields = FIELDS.get(op);
+  const known = KNOWN.get(input.op);
+  if (known === undefined || known.spec.stage > stage) refuseOp(input.op, stage);
+  const { op, spec, fields } = known;
+  input.op = op; // the same text, but one that compares by its address from here on
   for (const name in input) {
     const content = input[name];
     if (typeof content === 'object' && !isWithin(content, LIMITS.nesting - 1)) {
       refuse('BAD_REQUEST', `"${shortened(name)}" is nested deeper than ${LIMITS.nesting} levels`);
     }
     if (name === 'op' || name === 'id') continue;
-    const field = fields?.get(name);
+    const field = fields.get(name);
     if (field === undefined) unknownField(op, spec, name);
     if (field.stage !== undefined && field.stage > stage) {
       refuse('WRONG_STAGE', `"${name}" comes with stage ${field.stage}; this node runs stage ${stage}`, {
@@ -115,26 +123,21 @@ export function checkRequest(input: Input, stage: number): Request {
   return request;
 }
 
-function knownOp(op: unknown, stage: number): Request['op'] {
+function refuseOp(op: unknown, stage: number): never {
   if (op === undefined)
     refuse('BAD_REQUEST', 'the request has no "op"; the word help lists all', { field: 'op' });
   if (typeof op !== 'string') refuse('BAD_REQUEST', '"op" must be a string', { field: 'op' });
-  const from = FIELDS.has(op) ? OPS[op as Request['op']].stage : LATER_OPS.get(op);
+  const from = KNOWN.get(op)?.spec.stage ?? LATER_OPS.get(op);
   if (from === undefined) {
     const near = nearest(op, [...Object.keys(OPS), ...LATER_OPS.keys()]);
     const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
     refuse('UNKNOWN_OP', `there is no op ${JSON.stringify(shortened(op))}${hint}; the word help lists all`);
   }
-  if (from > stage || !FIELDS.has(op)) {
-    refuse(
-      'WRONG_STAGE',
-      `${op} comes with stage ${from}; this node runs stage ${stage}, which has ${opsOfStage(stage).join(', ')}`,
-      {
-        stage: from,
-      },
-    );
-  }
-  return op as Request['op'];
+  refuse(
+    'WRONG_STAGE',
+    `${op} comes with stage ${from}; this node runs stage ${stage}, which has ${opsOfStage(stage).join(', ')}`,
+    { stage: from },
+  );
 }
 
 function unknownField(op: string, spec: Op, name: string): never {
