@@ -116,7 +116,8 @@ export class Link {
       clearTimeout(this.#patience);
       const refusal = refusalIn(line);
       if (refusal !== undefined) {
-        this.#refused(refusal);
+        if (refusal.isPassing) this.#broken(attempt, refusal.reason);
+        else this.#refused(refusal.reason);
         return;
       }
       log('up: %s at %s', this.#peer.id, this.#peer.address);
@@ -182,12 +183,13 @@ function tunnel(
   return call;
 }
 
-/** What the answer to a handshake objects to, or undefined when it accepts. */
-function refusalIn(line: string): string | undefined {
+/** What the answer to a handshake objects to, or undefined when it accepts. A node that waits for its cluster will not for long. */
+function refusalIn(line: string): { readonly reason: string; readonly isPassing: boolean } | undefined {
   try {
-    const answer = JSON.parse(line) as { ok?: unknown; error?: { message?: unknown } };
-    return answer.ok === true ? undefined : String(answer.error?.message ?? line);
+    const { ok, error } = JSON.parse(line) as { ok?: unknown; error?: { code?: unknown; message?: unknown } };
+    if (ok === true) return undefined;
+    return { reason: String(error?.message ?? line), isPassing: error?.code === 'NOT_INITIALISED' };
   } catch {
-    return `it answered ${JSON.stringify(line.slice(0, 60))}`;
+    return { reason: `it answered ${JSON.stringify(line.slice(0, 60))}`, isPassing: false };
   }
 }

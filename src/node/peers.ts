@@ -94,6 +94,8 @@ export class Peers<Message> implements Transport<Message> {
       if (this.#accepted.get(from) === connection) this.#accepted.delete(from);
     };
     const outcome: Outcome = { ok: true, rev: 0, node: id, cluster, protocol };
+    // What it answered while its way here was broken is lost, and will have to be asked again.
+    this.#listener.onLinkUp(from);
     return { outcome, session: this.#session(from, connection, closed) };
   }
 

@@ -26,7 +26,7 @@ class RaftNode implements Service {
   readonly stage: number;
   readonly #options: NodeOptions;
   readonly #raft: RaftStage;
-  readonly #self: NodeAddress;
+  #self: NodeAddress;
   readonly #journal: OpenedJournal;
   readonly #server: LineServer;
   #membership: Membership | undefined;
@@ -39,12 +39,17 @@ class RaftNode implements Service {
     this.#journal = journal;
     this.#self = { id: options.id, address: formatAddress(options.listen) };
     this.#server = new LineServer(this, options);
+    this.#server.peers = {
+      accept: (hello, connection) =>
+        this.#membership?.peers.accept(hello, connection) ?? { outcome: this.#notInitialised() },
+    };
   }
 
   async start(): Promise<RunningNode> {
     const { nodes, listen } = this.#options;
     const { recovered, cluster } = this.#journal;
-    await this.#server.listen(listen);
+    const port = await this.#server.listen(listen);
+    this.#self = { ...this.#self, address: formatAddress({ host: listen.host, port }) };
     if (recovered.entries.length > 0) this.#join(recovered, cluster);
     else if (nodes !== undefined) this.#begin(nodes);
     return { address: this.#self.address, close: () => this.#close() };
@@ -88,7 +93,6 @@ class RaftNode implements Service {
     const cluster = known ?? clusterOf(nodes);
     const peers = new Peers({ id, cluster, proxy: peerProxy }, raftCodec, replica);
     this.#membership = { cluster, replica, peers };
-    this.#server.peers = peers;
     for (const node of nodes) if (node.id !== id) peers.open(node);
   }
 
@@ -109,11 +113,15 @@ class RaftNode implements Service {
     } else if (OPS[request.op].kind === 'node') {
       responder.answer(answerAboutNode(request as NodeRequest, this.#state(), this.#server));
     } else if (replica === undefined) {
-      const words = `${this.#self.id} waits for a cluster: send init with the list of its nodes`;
-      responder.answer(failed(failure('NOT_INITIALISED', words)));
+      responder.answer(this.#notInitialised());
     } else {
       replica.handle(request, responder);
     }
+  }
+
+  #notInitialised(): Outcome {
+    const words = `${this.#self.id} waits for a cluster: send init with the list of its nodes`;
+    return failed(failure('NOT_INITIALISED', words));
   }
 
   async #init({ nodes, forward }: RequestOf<'init'>): Promise<Outcome> {

@@ -11,7 +11,7 @@ export interface Transport<Message> {
 
 export interface TransportListener<Message> {
   onMessage(from: string, message: Message): void;
-  /** There is a way to a node again. */
+  /** There is a way to a node again, or from it. */
   onLinkUp(to: string): void;
   /** The way to a node broke: what was sent to it, and not answered, may or may not have arrived. */
   onLinkDown(to: string): void;

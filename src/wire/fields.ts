@@ -162,11 +162,9 @@ export const conditions: Field<readonly Condition[]> = {
   },
 };
 
-/** A field that a later stage brings; it is refused before that stage, whatever it holds. */
+/** A field that a later stage brings, and that is still to be built. */
 export function later(stage: number): Field<never> {
-  return {
-    type: `left out before stage ${stage}`,
-    check: (input, name) => wrong(name, 'left out', input),
-    stage,
-  };
+  const check = (_input: unknown, name: string) =>
+    refuse('WRONG_STAGE', `"${name}" comes with stage ${stage}, and is still to be built`, { stage });
+  return { type: `left out before stage ${stage}`, check, stage };
 }

@@ -133,11 +133,9 @@ function refuseOp(op: unknown, stage: number): never {
     const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
     refuse('UNKNOWN_OP', `there is no op ${JSON.stringify(shortened(op))}${hint}; the word help lists all`);
   }
-  refuse(
-    'WRONG_STAGE',
-    `${op} comes with stage ${from}; this node runs stage ${stage}, which has ${opsOfStage(stage).join(', ')}`,
-    { stage: from },
-  );
+  const when = from > stage ? `comes with stage ${from}` : 'is still to be built';
+  const has = opsOfStage(stage).join(', ');
+  refuse('WRONG_STAGE', `${op} ${when}; this node runs stage ${stage}, which has ${has}`, { stage: from });
 }
 
 function unknownField(op: string, spec: Op, name: string): never {

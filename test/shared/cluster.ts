@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Cluster } from '../../lab/cluster.ts';
+import { LineClient, type Reply } from './line-client.ts';
+
+/** Asks a node of a cluster one thing, over a connection of its own. */
+export function askOf(cluster: () => Cluster): (id: string, request: object) => Promise<Reply> {
+  return async (id, request) => {
+    const client = await LineClient.connect(cluster().node(id).address);
+    try {
+      client.send(request);
+      return JSON.parse(await client.line(15_000)) as Reply;
+    } finally {
+      await client.close();
+    }
+  };
+}
+
+/** Waits until something is so, and says what it waited for when it does not become so in time (milliseconds). */
+export async function eventually(
+  what: string,
+  test: () => unknown | Promise<unknown>,
+  patience = 15_000,
+): Promise<void> {
+  const end = performance.now() + patience;
+  for (;;) {
+    if (await test()) return;
+    if (performance.now() > end) throw new Error(`within ${patience} ms it did not come about that ${what}`);
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+}
+
+/** The node that leads, once one of those asked says that it does. */
+export async function leaderOf(
+  ids: readonly string[],
+  ask: (id: string, request: object) => Promise<Reply>,
+): Promise<string> {
+  let leader = '';
+  await eventually('a leader is elected', async () => {
+    const statuses = await Promise.all(ids.map(id => ask(id, { op: 'status' }).catch(() => undefined)));
+    const leading = statuses.filter(status => status?.role === 'leader').sort((a, b) => b?.term - a?.term);
+    leader = leading[0]?.node ?? '';
+    return leader !== '';
+  });
+  return leader;
+}
+
+/** A cluster of a stage, as the conformance suite wants it: the address of one node, and what ends all. */
+export async function startCluster(
+  stage: number,
+  pick: (leader: string, ids: readonly string[]) => string,
+): Promise<{ readonly address: string; close(): Promise<void> }> {
+  const data = mkdtempSync(join(tmpdir(), 'raftline-test-'));
+  const cluster = await Cluster.start({ stage, nodes: 3, data });
+  const ask = askOf(() => cluster);
+  const node = cluster.node(pick(await leaderOf(cluster.ids, ask), cluster.ids));
+  await eventually('it takes changes', async () => (await ask(node.id, { op: 'remove', key: '/none' })).ok);
+  const close = async () => {
+    await cluster.stop();
+    rmSync(data, { recursive: true, force: true });
+  };
+  return { address: node.address, close };
+}
+
+/** For `startCluster`. */
+export const theLeader = (leader: string): string => leader;
+export const aFollower = (leader: string, ids: readonly string[]): string =>
+  ids.find(id => id !== leader) ?? '';
