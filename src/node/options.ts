@@ -1,3 +1,4 @@
+import type { Timing } from '../raft/timing.ts';
 import type { Address, NodeAddress } from '../wire/address.ts';
 import type { ServerOptions } from './server.ts';
 
@@ -11,6 +12,8 @@ export interface NodeOptions extends ServerOptions {
   readonly peerProxy?: string;
   /** The folder that keeps its log and its vote, at the stages that have one. */
   readonly data?: string;
+  /** From stage 5; heartbeats every 100 ms and elections after 500 to 1,000 ms unless told. */
+  readonly timing?: Timing;
 }
 
 /** A node that runs in this process. */

@@ -73,7 +73,7 @@ class RaftNode implements Service {
   }
 
   #join(recovered: Recovered, known: string | null): void {
-    const { id, peerProxy } = this.#options;
+    const { id, peerProxy, timing } = this.#options;
     const replica = new Replica({
       id,
       stage: this.#raft,
@@ -85,6 +85,7 @@ class RaftNode implements Service {
       },
       clock: systemClock,
       random: Math.random,
+      ...(timing && { timing }),
     });
     const nodes = Object.entries(replica.configuration.nodes).map(([node, address]) => ({
       id: node,

@@ -16,8 +16,6 @@ import { ReplicatedStore } from './replicated-store.ts';
 import type { Responder, Service } from './server.ts';
 import { Transfers } from './transfers.ts';
 
-/** Milliseconds of a tick. */
-const TICK = 50;
 /** Milliseconds between two looks at what has waited too long. */
 const SWEEP = 100;
 
@@ -36,6 +34,7 @@ export interface ReplicaOptions {
   readonly clock: Clock;
   /** Evenly distributed in [0, 1). */
   readonly random: () => number;
+  readonly timing?: Timing;
 }
 
 /**
@@ -53,15 +52,26 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
   readonly #forwarding: Forwarding;
   readonly #transfers: Transfers;
   readonly #storage: Storage;
+  readonly #tick: number;
   readonly #sweeper: { stop(): void };
 
-  constructor({ id, stage, recovered, storage, transport, clock, random }: ReplicaOptions) {
+  constructor({
+    id,
+    stage,
+    recovered,
+    storage,
+    transport,
+    clock,
+    random,
+    timing = DEFAULT_TIMING,
+  }: ReplicaOptions) {
     this.#id = id;
     this.stage = stage.number;
     this.#storage = storage;
     this.configuration = configurationIn(recovered);
     const beginning: Beginning = { ...recovered, id, quorum: quorumOf(this.configuration) };
-    this.core = stage.makeCore(beginning, DEFAULT_TIMING, random);
+    this.core = stage.makeCore(beginning, timing, random);
+    this.#tick = timing.tick;
     const firstNumber = Math.floor(random() * 2 ** 47);
     this.#forwarding = new Forwarding(transport, this, clock, firstNumber);
     this.#replicated = new ReplicatedStore({
@@ -85,7 +95,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       transport,
       clock,
       machine: this.#replicated,
-      tick: TICK,
+      tick: timing.tick,
     });
     this.#sweeper = clock.every(SWEEP, () => {
       this.#replicated.sweep();
@@ -167,7 +177,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       applied: this.#host.applied,
       log: this.#storage.extent,
       hash: this.store.hash,
-      ...(silence === undefined || state.role === 'leader' ? {} : { silence: silence * TICK }),
+      ...(silence === undefined || state.role === 'leader' ? {} : { silence: silence * this.#tick }),
     };
   }
 
