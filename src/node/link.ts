@@ -63,10 +63,14 @@ export class Link {
     return this.#isUp;
   }
 
-  /** Queues a message for the next `flush`; false when the link is down or its peer takes too little. */
+  /**
+   * Queues a message for the next `flush`; false when the link is down or its peer takes too little. While the
+   * answer to the handshake is on its way, messages wait for it: the peer may have answered already, and have asked.
+   */
   send(text: string): boolean {
-    if (!this.#isUp || this.#queued + (this.#socket?.writableLength ?? 0) > MOST_QUEUED) return false;
-    if (this.#queue.length === 0) setImmediate(() => this.flush());
+    const socket = this.#socket;
+    if (socket === undefined || this.#queued + socket.writableLength > MOST_QUEUED) return false;
+    if (this.#isUp && this.#queue.length === 0) setImmediate(() => this.flush());
     this.#queue.push(text, '\n');
     this.#queued += text.length;
     return true;
@@ -74,11 +78,11 @@ export class Link {
 
   /** Writes what is queued, in one piece. */
   flush(): void {
-    if (this.#queue.length === 0) return;
+    if (this.#queue.length === 0 || !this.#isUp) return;
     const text = this.#queue.join('');
     this.#queue = [];
     this.#queued = 0;
-    if (this.#isUp) this.#socket?.write(text);
+    this.#socket?.write(text);
   }
 
   close(): void {
@@ -125,6 +129,7 @@ export class Link {
       this.#wait = FIRST_WAIT;
       this.#refusal = '';
       this.#events.up();
+      this.flush();
     });
     socket.write(`${JSON.stringify(this.#handshake)}\n`);
   }
@@ -145,6 +150,7 @@ export class Link {
     if (attempt !== this.#attempt) return;
     this.#attempt += 1; // whatever else the broken try reports is about the past
     const wasUp = this.#isUp;
+    const hasLost = wasUp || this.#queue.length > 0;
     clearTimeout(this.#patience);
     this.#isUp = false;
     this.#socket = undefined;
@@ -155,7 +161,7 @@ export class Link {
     if (wasUp) log('down: %s (%s)', this.#peer.id, reason);
     this.#retry = setTimeout(() => this.#dial(), this.#wait * (0.5 + Math.random())).unref();
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
-    if (wasUp) this.#events.down();
+    if (hasLost) this.#events.down();
   }
 }
 

@@ -80,10 +80,12 @@ export function aboutTheNode({ connect, address }: Subject): void {
       const before = await client.ask('status');
       const other = await connect();
       await other.ask({ op: 'set', key: '/counted', value: '' });
+      await client.ask({ op: 'get', key: '/counted' }); // so that the node asked has it, whoever leads
       const during = await client.ask('status');
       expect(during.keys).to.equal(before.keys + 1);
       expect(during.connections).to.equal(before.connections + 1);
       await other.ask({ op: 'remove', key: '/counted' });
+      await client.ask({ op: 'get', key: '/counted' });
       expect((await client.ask('status')).keys).to.equal(before.keys);
     });
 
