@@ -85,12 +85,13 @@ export class Log {
     this.#last = { index: from - 1, term };
   }
 
-  /** Entries from an index on, at most `bytes` of them but one at least; none when the first is not in memory. */
-  cached(from: number, bytes: number): Entry[] {
+  /** Entries of a range, at most `bytes` of them but one at least; none when the first is not in memory. */
+  cached(from: number, to: number, bytes: number): Entry[] {
     const first = this.firstCached;
-    if (from < first || from > this.#last.index) return [];
+    const most = Math.min(to, this.#last.index) + 1 - first;
+    if (from < first || from - first >= most) return [];
     let end = from - first;
-    for (let size = 0; end < this.#cache.length; end += 1) {
+    for (let size = 0; end < most; end += 1) {
       size += this.#cache[end]?.size ?? 0;
       if (size > bytes && end > from - first) break;
     }

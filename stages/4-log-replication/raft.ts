@@ -14,7 +14,7 @@ export class Raft {
 
   constructor(beginning: Beginning, leader: string) {
     this.state = new State(beginning);
-    this.#replication = new Replication(this.state);
+    this.#replication = new Replication(this.state, { isLeaderGiven: true });
     if (this.state.term < ONLY_TERM) this.state.cast(ONLY_TERM, leader);
     this.state.leader = leader;
     if (leader === this.state.id) this.#lead();

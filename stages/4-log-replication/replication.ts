@@ -14,6 +14,15 @@ const PROBE_BYTES = 4_096;
 /** Entries read back from disk for one message. */
 const STORED_ENTRIES = 4_096;
 
+export interface ReplicationOptions {
+  /**
+   * The leader is given, so it comes back from a crash in the very term in which it went. Had it told anyone of an
+   * entry that it has lost, the next would go by the same index and term. So its entries leave when they are durable
+   * here. An elected leader comes back as a follower, and has no need to wait.
+   */
+  readonly isLeaderGiven: boolean;
+}
+
 /**
  * Log replication (§5.3).
  *
@@ -29,12 +38,14 @@ const STORED_ENTRIES = 4_096;
  */
 export class Replication {
   readonly #state: State;
+  readonly #isLeaderGiven: boolean;
   /** Bytes of this leader's entries that are not committed. */
   #uncommittedBytes = 0;
   #counted = 0;
 
-  constructor(state: State) {
+  constructor(state: State, { isLeaderGiven }: ReplicationOptions) {
     this.#state = state;
+    this.#isLeaderGiven = isLeaderGiven;
   }
 
   /** Bytes that wait to be committed; what bounds how much a leader takes on. */
@@ -86,10 +97,16 @@ export class Replication {
     this.#append(id, progress);
   }
 
+  /** The last entry that may leave this leader. */
+  get #sendable(): number {
+    const { log, durable } = this.#state;
+    return this.#isLeaderGiven ? durable : log.last.index;
+  }
+
   #stream(id: string, progress: Progress): void {
-    const { log, commit } = this.#state;
+    const { commit } = this.#state;
     while (
-      progress.next <= log.last.index &&
+      progress.next <= this.#sendable &&
       progress.inFlight < WINDOW &&
       progress.inFlightBytes < WINDOW_BYTES &&
       !progress.isWaiting
@@ -118,7 +135,7 @@ export class Replication {
       return;
     }
     const isProbe = progress.mode === 'probe';
-    const entries = log.cached(next, isProbe ? PROBE_BYTES : BATCH_BYTES);
+    const entries = log.cached(next, this.#sendable, isProbe ? PROBE_BYTES : BATCH_BYTES);
     const last = entries.at(-1);
     if (last !== undefined && !isProbe) {
       progress.sent(

@@ -17,7 +17,7 @@ export class Raft {
 
   constructor(beginning: Beginning, timing: Timing, leader: string) {
     this.state = new State(beginning);
-    this.#replication = new Replication(this.state);
+    this.#replication = new Replication(this.state, { isLeaderGiven: true });
     this.#heartbeats = new Heartbeats(this.state, this.#replication, timing);
     if (this.state.term < ONLY_TERM) this.state.cast(ONLY_TERM, leader);
     this.state.leader = leader;

@@ -19,7 +19,7 @@ export class Raft {
 
   constructor(beginning: Beginning, timing: Timing, random: () => number) {
     this.state = new State(beginning);
-    this.#replication = new Replication(this.state);
+    this.#replication = new Replication(this.state, { isLeaderGiven: false });
     this.#heartbeats = new Heartbeats(this.state, this.#replication, timing);
     this.#election = new Election(this.state, { timing, random, onElected: () => this.#lead() });
   }
