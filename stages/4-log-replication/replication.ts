@@ -88,7 +88,9 @@ export class Replication {
   /** The way to a node is open again, or what was sent to it may be lost: find out what it has. */
   reconnect(id: string): void {
     const progress = this.#state.progress.get(id);
-    progress?.probe(progress.match + 1);
+    // Before the first agreement nothing is known to have arrived: the search goes on where it was, or every
+    // node that is away when a leader begins would be sent the whole log.
+    progress?.probe(progress.mode === 'probe' ? progress.next : progress.match + 1);
   }
 
   #probe(id: string, progress: Progress): void {
