@@ -63,6 +63,8 @@ export class Replication {
     this.#uncommittedBytes = log
       .range(commit + 1, log.last.index)
       .reduce((sum, entry) => sum + entry.size, 0);
+    // A given leader that is alone has a majority of what its disk holds, and nobody's answer would tell it.
+    this.advance();
   }
 
   /** Appends commands of the given sizes to the leader's log; returns the index of the first. */

@@ -24,6 +24,11 @@ function clusterOf(
 }
 
 describe('stage 4: replication beyond the paper', () => {
+  it('commits at its start what a lone leader has on its disk', () => {
+    const cluster = clusterOf({ n1: diskOf(3) }, ['n1']);
+    expect(cluster.applied('n1')).to.deep.equal(['1', '2', '3']);
+  });
+
   it('searches from where it was, and not from the beginning, when a link comes up before the first answer', () => {
     const cluster = clusterOf({ n1: diskOf(1_000, 1_000), n2: diskOf(1_000), n3: diskOf(1_000) });
     let entries = 0;
