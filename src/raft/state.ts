@@ -52,6 +52,9 @@ export class State {
   #unsaved: Entry[] = [];
   #savedCommit: number;
   #mark = 0;
+  /** The marks with which the ballot will be durable, and up to which everything is. */
+  #ballotMark = 0;
+  #storedMark = 0;
   /** What will be durable with each mark that is not yet. */
   #saving: { readonly mark: number; last: number }[] = [];
   #messages: Envelope[] = [];
@@ -82,6 +85,11 @@ export class State {
 
   get commit(): number {
     return this.#commit;
+  }
+
+  /** Whether this node's term and vote would outlive a crash. */
+  get isBallotDurable(): boolean {
+    return !this.#unsavedBallot && this.#ballotMark <= this.#storedMark;
   }
 
   get durable(): number {
@@ -144,6 +152,7 @@ export class State {
 
   /** Everything up to a mark is durable. */
   stored(mark: number): void {
+    this.#storedMark = Math.max(this.#storedMark, mark);
     for (let first = this.#saving[0]; first !== undefined && first.mark <= mark; first = this.#saving[0]) {
       this.#durable = Math.max(this.#durable, first.last);
       this.#saving.shift();
@@ -157,6 +166,7 @@ export class State {
     const commit = this.#commit === this.#savedCommit ? undefined : this.#commit;
     if (ballot !== undefined || entries.length > 0) {
       this.#mark += 1;
+      if (ballot !== undefined) this.#ballotMark = this.#mark;
       this.#saving.push({ mark: this.#mark, last: this.log.last.index });
     }
     const committed = this.log.range(this.#handed + 1, this.#commit);

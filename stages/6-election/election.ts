@@ -155,7 +155,13 @@ export class Election {
       // A request rests on this node's own vote, which must not be forgotten either.
       if (voter !== state.id) state.sendDurable(voter, request);
     }
-    this.#count(state.id, true);
+    if (pre) this.#count(state.id, true);
+  }
+
+  /** A candidate's own vote counts like any other once it is durable: alone, it would lead a term that it can forget. */
+  onStored(): void {
+    const { role, id, isBallotDurable } = this.#state;
+    if (role === 'candidate' && isBallotDurable && !this.#votes.has(id)) this.#count(id, true);
   }
 
   onRequestVote(from: string, { term, pre, lastIndex, lastTerm }: RequestVote): void {

@@ -100,6 +100,7 @@ export class Raft {
 
   stored(mark: number): void {
     this.state.stored(mark);
+    this.#election.onStored();
     if (this.state.role === 'leader') this.#replication.advance();
   }
 
