@@ -214,6 +214,10 @@ export class Election {
 
   /** Hands leadership over (thesis §3.10): once the successor's log is as long as this one, it may ask for votes at once. */
   transfer(to: string): void {
+    const { role, quorum, id } = this.#state;
+    if (role !== 'leader' || to === id || !quorum.has(to)) return;
+    // To name it again does not give it longer: whoever asks once a second would stop all work.
+    if (this.#transfer?.to === to) return;
     this.#transfer = { to, ticks: 0, isAsked: false };
   }
 
