@@ -73,6 +73,10 @@ export class State {
     this.#durable = this.log.last.index;
     if (this.#commit > this.log.last.index)
       throw new Error('broken invariant: committed beyond the end of the log');
+    if (this.log.last.term > ballot.term)
+      throw new Error(
+        `broken invariant: an entry of term ${this.log.last.term}, and a ballot of ${ballot.term}`,
+      );
   }
 
   get term(): number {
@@ -122,6 +126,8 @@ export class State {
   truncate(from: number): void {
     if (from <= this.#commit)
       throw new Error(`broken invariant: ${from} is committed and cannot be truncated`);
+    if (this.role === 'leader' && from <= this.log.last.index)
+      throw new Error(`broken invariant: ${this.id} leads, and would remove ${from} from its own log`);
     this.log.truncate(from);
     this.#durable = Math.min(this.#durable, from - 1);
     for (const saving of this.#saving) saving.last = Math.min(saving.last, from - 1);

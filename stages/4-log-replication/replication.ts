@@ -69,7 +69,8 @@ export class Replication {
 
   /** Appends commands of the given sizes to the leader's log; returns the index of the first. */
   propose(proposals: readonly Proposal[]): number {
-    const { log, term } = this.#state;
+    const { log, term, role } = this.#state;
+    if (role !== 'leader') throw new Error(`broken invariant: ${this.#state.id} proposes and does not lead`);
     const first = log.last.index + 1;
     const entries = proposals.map(
       ({ command, size }, at): Entry => ({ index: first + at, term, command, size }),
