@@ -1,19 +1,16 @@
 import { expect } from 'chai';
 import { Raft } from '../../stages/4-log-replication/raft.ts';
 import { CoreCluster } from '../shared/core-cluster.ts';
-import type { Durable } from '../shared/model-disk.ts';
+import { type Durable, diskWith } from '../shared/model-disk.ts';
 
 const NODES = ['n1', 'n2', 'n3'];
 
 /** A log of so many entries of the only term there is, of which so many are known to be committed. */
 function diskOf(count: number, commit = 0): Durable {
-  const entries = Array.from({ length: count }, (_, at) => ({
-    index: at + 1,
-    term: 1,
-    command: `${at + 1}`,
-    size: 64,
-  }));
-  return { ballot: { term: 1, vote: 'n1' }, entries, commit };
+  return diskWith(
+    Array.from({ length: count }, () => 1),
+    { vote: 'n1', commit },
+  );
 }
 
 function clusterOf(
@@ -26,7 +23,7 @@ function clusterOf(
 describe('stage 4: replication beyond the paper', () => {
   it('commits at its start what a lone leader has on its disk', () => {
     const cluster = clusterOf({ n1: diskOf(3) }, ['n1']);
-    expect(cluster.applied('n1')).to.deep.equal(['1', '2', '3']);
+    expect(cluster.applied('n1')).to.deep.equal(['1:1', '2:1', '3:1']);
   });
 
   it('searches from where it was, and not from the beginning, when a link comes up before the first answer', () => {

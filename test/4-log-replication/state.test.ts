@@ -3,10 +3,7 @@ import { Quorum } from '../../src/raft/quorum.ts';
 import { type Beginning, State } from '../../src/raft/state.ts';
 import { Raft } from '../../stages/4-log-replication/raft.ts';
 import { entriesOf } from '../shared/core-invariants.ts';
-
-function entriesIn(...terms: readonly number[]) {
-  return terms.map((term, at) => ({ index: at + 1, term, command: `${at + 1}:${term}`, size: 64 }));
-}
+import { diskWith } from '../shared/model-disk.ts';
 
 function beginning(changes: Partial<Beginning> = {}): Beginning {
   return {
@@ -14,7 +11,7 @@ function beginning(changes: Partial<Beginning> = {}): Beginning {
     quorum: new Quorum(['n1', 'n2', 'n3']),
     ballot: { term: 3, vote: 'n1' },
     base: { index: 0, term: 0 },
-    entries: entriesIn(1, 2, 3),
+    entries: diskWith([1, 2, 3]).entries,
     commit: 2,
     ...changes,
   };

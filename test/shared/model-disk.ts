@@ -11,6 +11,24 @@ export interface Durable {
 
 export const BLANK: Durable = { ballot: { term: 0, vote: null }, entries: [], commit: 0 };
 
+/** A disk whose log has entries of these terms; those of one index and term are the same on every disk. */
+export function diskWith(
+  terms: readonly number[],
+  { term, vote = null, commit = 0, size = 64 }: DiskDetails = {},
+): Durable {
+  const entries = terms.map((of, at) => ({ index: at + 1, term: of, command: `${at + 1}:${of}`, size }));
+  return { ballot: { term: term ?? terms.at(-1) ?? 0, vote }, entries, commit };
+}
+
+export interface DiskDetails {
+  /** By default that of the last entry. */
+  readonly term?: number;
+  readonly vote?: string | null;
+  readonly commit?: number;
+  /** Bytes of each entry. */
+  readonly size?: number;
+}
+
 /** A disk that keeps what it was told to sync, and forgets the rest in a crash. */
 export class ModelDisk {
   #durable: Durable;

@@ -1,6 +1,6 @@
 import type { Message } from '../../src/raft/messages.ts';
 import { CoreCluster, type MakeCore } from './core-cluster.ts';
-import type { Durable } from './model-disk.ts';
+import { type Durable, diskWith } from './model-disk.ts';
 
 /** What a scenario tells of a node. */
 interface Facts {
@@ -266,7 +266,7 @@ function shortened(commands: readonly unknown[]): string {
   return `${commands[0]} … ${commands.at(-1)}, ${commands.length} in all`;
 }
 
-/** A disk from the words of its line; entries of one index and term are the same everywhere. */
+/** A disk from the words of its line. */
 function diskOf(words: Arguments): Durable {
   const value = (name: string) => {
     const at = words.indexOf(name);
@@ -276,8 +276,10 @@ function diskOf(words: Arguments): Durable {
     const [term = '', count = '1'] = run.split('x');
     return term === '' ? [] : Array.from({ length: Number(count) }, () => Number(term));
   });
-  const size = Number(value('size') ?? 64);
-  const entries = terms.map((term, at) => ({ index: at + 1, term, command: `${at + 1}:${term}`, size }));
-  const term = Number(value('term') ?? terms.at(-1) ?? 0);
-  return { ballot: { term, vote: value('vote') ?? null }, entries, commit: Number(value('commit') ?? 0) };
+  return diskWith(terms, {
+    term: Number(value('term') ?? terms.at(-1) ?? 0),
+    vote: value('vote') ?? null,
+    commit: Number(value('commit') ?? 0),
+    size: Number(value('size') ?? 64),
+  });
 }
