@@ -114,7 +114,15 @@ class Search {
       sure.push(at);
       deadline = Math.min(deadline, operation.returned);
     }
-    return [...sure, ...unsure];
+    return [...this.#ripe(sure), ...unsure];
+  }
+
+  /** Revisions only grow, so what has shown a later one than another candidate has cannot come before that one. */
+  #ripe(sure: readonly number[]): readonly number[] {
+    const revision = (at: number) => revisionIn(this.#operation(at)) ?? 0;
+    const shown = sure.map(revision).filter(mod => mod > 0);
+    const least = Math.min(...shown);
+    return sure.filter(at => revision(at) <= least).sort((a, b) => revision(b) - revision(a));
   }
 
   #operation(at: number): Operation {
@@ -197,6 +205,11 @@ class OpenList {
   *[Symbol.iterator](): Generator<number> {
     for (let at = this.#next[this.#end] ?? 0; at !== this.#end; at = this.#next[at] ?? 0) yield at;
   }
+}
+
+/** The revision of the key that an operation has shown, if any. */
+function revisionIn({ result }: Operation): number | undefined {
+  return result.kind === 'ok' || result.kind === 'conflict' ? result.mod : undefined;
 }
 
 function isRequired({ result }: Operation): boolean {

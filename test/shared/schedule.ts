@@ -1,4 +1,6 @@
+import { DEFAULT_TIMING } from '../../src/raft/timing.ts';
 import { CoreCluster, type CoreClusterOptions } from './core-cluster.ts';
+import { Random } from './random.ts';
 
 /** Which faults a schedule may bring about; a stage is only asked to bear what it claims to. */
 export interface Faults {
@@ -26,14 +28,27 @@ export function runSchedules(faults: Faults, options: CoreClusterOptions): void 
   }
 }
 
-/** Numbers in [0, 1) from a seed, the same everywhere (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+/** Where in [0, 1) the dice of each kind of step end; what lies above the last disturbs links. */
+interface Shares {
+  readonly deliver: number;
+  readonly round: number;
+  readonly tick: number;
+  readonly ask: number;
+  readonly disk: number;
+}
+
+/** Some schedules are calm and some are wild, some busy and some idle: each kind finds faults of its own. */
+function sharesFrom(random: Random): Shares {
+  const [deliver, round, tick, ask, disk, links] = [0.9, 0.2, 0.5, 0.2, 0.15, 0.15].map(
+    most => most * (0.1 + random.next()),
+  ) as [number, number, number, number, number, number];
+  const whole = deliver + round + tick + ask + disk + links;
+  return {
+    deliver: deliver / whole,
+    round: (deliver + round) / whole,
+    tick: (deliver + round + tick) / whole,
+    ask: (deliver + round + tick + ask) / whole,
+    disk: (deliver + round + tick + ask + disk) / whole,
   };
 }
 
@@ -43,15 +58,20 @@ function randomFrom(seed: number): () => number {
  */
 class Schedule {
   readonly cluster: CoreCluster;
-  readonly #random: () => number;
+  readonly #random: Random;
   readonly #faults: Faults;
+  readonly #shares: Shares;
   #commands = 0;
   #reads = 0;
 
   constructor(seed: number, faults: Faults, options: CoreClusterOptions) {
-    this.#random = randomFrom(seed);
+    this.#random = new Random(seed);
     this.#faults = faults;
-    this.cluster = new CoreCluster(options);
+    this.#shares = sharesFrom(this.#random);
+    this.cluster = new CoreCluster({
+      timing: { ...DEFAULT_TIMING, heartbeatTicks: 1, electionTicks: 3 },
+      ...options,
+    });
   }
 
   run(steps: number): void {
@@ -79,26 +99,25 @@ class Schedule {
     }
   }
 
-  #pick<Item>(items: readonly Item[]): Item | undefined {
-    return items[Math.floor(this.#random() * items.length)];
-  }
-
   #step(): void {
     const { cluster } = this;
-    const id = this.#pick(cluster.ids) ?? '';
-    const other = this.#pick(cluster.ids.filter(node => node !== id)) ?? id;
-    const dice = this.#random();
+    const id = this.#random.pick(cluster.ids);
+    const other = this.#random.pick(
+      cluster.ids.length === 1 ? [id] : cluster.ids.filter(node => node !== id),
+    );
+    const dice = this.#random.next();
+    const { deliver, round, tick, ask, disk } = this.#shares;
     if (!cluster.isRunning(id)) {
-      if (dice < 0.2) cluster.restart(id);
-    } else if (dice < 0.5) {
-      cluster.deliver(id, other, 1 + Math.floor(this.#random() * 3));
-    } else if (dice < 0.65) {
+      if (dice < 0.3) cluster.restart(id);
+    } else if (dice < deliver) {
+      cluster.deliver(id, other, 1 + this.#random.below(3));
+    } else if (dice < round) {
       cluster.deliverRound();
-    } else if (dice < 0.8) {
-      cluster.tick(id, 1 + Math.floor(this.#random() * 6));
-    } else if (dice < 0.88) {
+    } else if (dice < tick) {
+      cluster.tick(id, 1 + this.#random.below(3));
+    } else if (dice < ask) {
       this.#ask(id, other);
-    } else if (dice < 0.94) {
+    } else if (dice < disk) {
       this.#disturbDisk(id);
     } else {
       this.#disturbLinks(id, other);
@@ -107,8 +126,9 @@ class Schedule {
 
   #ask(id: string, other: string): void {
     const { cluster } = this;
-    const dice = this.#random();
-    const leader = this.#pick(cluster.leaders);
+    const dice = this.#random.next();
+    const { leaders } = cluster;
+    const leader = leaders.length > 0 ? this.#random.pick(leaders) : undefined;
     if (this.#faults.reads && dice < 0.3) {
       this.#reads += 1;
       cluster.read(id, this.#reads);
@@ -116,13 +136,13 @@ class Schedule {
       cluster.transfer(leader, leader === id ? other : id);
     } else if (leader !== undefined) {
       this.#commands += 1;
-      cluster.propose(leader, `c${this.#commands}`);
+      cluster.propose(leader, `${this.#random.chance(0.3) ? 'large' : 'c'}${this.#commands}`);
     }
   }
 
   #disturbDisk(id: string): void {
     const { cluster } = this;
-    const dice = this.#random();
+    const dice = this.#random.next();
     if (dice < 0.3) cluster.holdDisk(id);
     else if (dice < 0.5) cluster.sync(id, 1);
     else if (dice < 0.7) cluster.releaseDisk(id);
@@ -131,7 +151,7 @@ class Schedule {
 
   #disturbLinks(id: string, other: string): void {
     const { cluster } = this;
-    const dice = this.#random();
+    const dice = this.#random.next();
     if (dice < 0.2) cluster.cut(id, other);
     else if (dice < 0.25) cluster.isolate(id);
     else if (dice < 0.5) cluster.heal();
