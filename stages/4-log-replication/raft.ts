@@ -15,7 +15,8 @@ export class Raft {
   constructor(beginning: Beginning, leader: string) {
     this.state = new State(beginning);
     this.#replication = new Replication(this.state, { isLeaderGiven: true });
-    if (this.state.term < ONLY_TERM) this.state.cast(ONLY_TERM, leader);
+    // As a vote it is durable, and refuses another leader in the same term at every later start.
+    if (this.state.vote !== leader) this.state.cast(ONLY_TERM, leader);
     this.state.leader = leader;
     if (leader === this.state.id) this.#lead();
   }

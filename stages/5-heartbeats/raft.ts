@@ -19,7 +19,8 @@ export class Raft {
     this.state = new State(beginning);
     this.#replication = new Replication(this.state, { isLeaderGiven: true });
     this.#heartbeats = new Heartbeats(this.state, this.#replication, timing);
-    if (this.state.term < ONLY_TERM) this.state.cast(ONLY_TERM, leader);
+    // As a vote it is durable, and refuses another leader in the same term at every later start.
+    if (this.state.vote !== leader) this.state.cast(ONLY_TERM, leader);
     this.state.leader = leader;
     if (leader === this.state.id) this.#lead();
   }

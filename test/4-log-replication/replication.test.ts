@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Quorum } from '../../src/raft/quorum.ts';
 import { Raft } from '../../stages/4-log-replication/raft.ts';
 import { CoreCluster } from '../shared/core-cluster.ts';
 import { type Durable, diskWith } from '../shared/model-disk.ts';
@@ -24,6 +25,19 @@ describe('stage 4: replication beyond the paper', () => {
   it('commits at its start what a lone leader has on its disk', () => {
     const cluster = clusterOf({ n1: diskOf(3) }, ['n1']);
     expect(cluster.applied('n1')).to.deep.equal(['1:1', '2:1', '3:1']);
+  });
+
+  it('refuses to start under another leader than the one it has followed', () => {
+    const cluster = clusterOf();
+    cluster.propose('n1', 'a');
+    cluster.deliverAll();
+    const beginning = { id: 'n2', quorum: new Quorum(NODES), base: { index: 0, term: 0 } };
+    expect(() => new Raft({ ...beginning, ...cluster.durable('n2') }, 'n2')).to.throw('broken invariant');
+  });
+
+  it('refuses a log that a later stage has left in a later term', () => {
+    const beginning = { id: 'n2', quorum: new Quorum(NODES), base: { index: 0, term: 0 } };
+    expect(() => new Raft({ ...beginning, ...diskWith([1, 4]) }, 'n1')).to.throw('broken invariant');
   });
 
   it('searches from where it was, and not from the beginning, when a link comes up before the first answer', () => {
