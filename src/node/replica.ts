@@ -82,6 +82,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       addressOf: node => this.configuration.nodes[node],
       wake: () => this.#host.wake(),
       isFull: () => storage.isFull,
+      firstNumber,
     });
     this.#transfers = new Transfers({
       core: this.core,

@@ -52,6 +52,8 @@ export interface ReplicatedStoreOptions {
   /** Has the host take a turn. */
   readonly wake: () => void;
   readonly isFull: () => boolean;
+  /** Where the numbers of reads begin: elsewhere at every start, or the leader's answer to a former life would do. */
+  readonly firstNumber: number;
 }
 
 /**
@@ -71,7 +73,7 @@ export class ReplicatedStore implements Machine {
   /** Reads for this turn. */
   #reads: Waiting<ReadRequest>[] = [];
   #batches: ReadBatch[] = [];
-  #number = 0;
+  #number: number;
   #applied: number;
   /** The term and leader of the last turn. */
   #reign = '';
@@ -80,6 +82,7 @@ export class ReplicatedStore implements Machine {
     this.#options = options;
     this.#core = options.core;
     this.#clock = options.clock;
+    this.#number = options.firstNumber;
     this.#applied = options.core.state.handed;
   }
 

@@ -52,7 +52,10 @@ export interface HeartbeatAnswer extends Termed {
   readonly round: number;
 }
 
-/** A follower asks for the index that its reads have to wait for (thesis §6.4). */
+/**
+ * A follower asks for the index that its reads have to wait for (thesis §6.4). It has used `number` for nothing
+ * else, not even before it was last started: the answer to that may still come.
+ */
 export interface ReadIndex extends Termed {
   readonly type: 'read-index';
   readonly number: number;
