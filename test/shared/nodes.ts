@@ -66,6 +66,28 @@ export class ForkedNode {
   }
 }
 
+/** Runs `raftline serve` itself at a stage that needs no data directory; `end` kills it as a power cut would. */
+export async function serveNode(stage: number): Promise<{ readonly address: string; end(): Promise<void> }> {
+  const program = fileURLToPath(new URL('../../bin/raftline.js', import.meta.url));
+  const args = ['serve', '--stage', String(stage), '--listen', '127.0.0.1:0', '--stop-with-stdin'];
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit').then(([code]) => {
+    throw new Error(`raftline serve ended with ${code} before it listened`);
+  });
+  const [line] = (await Promise.race([once(child.stdout, 'data'), exited])) as [Buffer];
+  exited.catch(() => {});
+  const address = / listens on (\S+)/.exec(line.toString())?.[1];
+  const end = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  };
+  if (address !== undefined) return { address, end };
+  await end();
+  throw new Error(`raftline serve printed ${JSON.stringify(line.toString())}`);
+}
+
 /**
  * Starts a stage's server in a process of its own, which ends at the latest when this one does. `descriptors` is
  * how many the process may have open.
