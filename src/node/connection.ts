@@ -6,18 +6,16 @@ import { mayChange, type Request, type RequestId } from '../wire/ops.ts';
 import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { isHttp, isObject, readLine } from '../wire/request.ts';
 import type { Taker } from './backlog.ts';
+import { Output } from './output.ts';
 import type { PeerSession } from './peers.ts';
-import type { LineServer, Responder } from './server.ts';
+import { Pending } from './pending.ts';
+import type { LineServer } from './server.ts';
 import { type Fault, WholeLines } from './whole-lines.ts';
 
 /** A connection is not read while this many of its requests are under way, … */
 const MOST_PENDING = 1_024;
-/** … or this many characters of their lines, … */
+/** … or this many characters of their lines. */
 const MOST_PENDING_TEXT = 2_097_152;
-/** … or this many characters of replies that the client has not taken, … */
-const MOST_UNSENT = 1_048_576;
-/** … or this many that one turn of the event loop has brought: the others have their turn between. */
-const MOST_A_TURN = 65_536;
 /** Milliseconds that a client has to close its side once it has been sent everything. */
 const LINGER = 2_000;
 /** Milliseconds that a request may take when it does not say. */
@@ -42,35 +40,6 @@ const FAULTS: Readonly<Record<Fault, Failure>> = {
   ),
 };
 
-/** A request under way. Whoever carries it out calls `answer`; calls after the first do nothing. */
-export class Pending implements Responder {
-  readonly request: Request;
-  /** When the client gives up, on the server's clock. */
-  readonly deadline: number;
-  /** Characters of its line. */
-  readonly size: number;
-  #reply: string | undefined;
-  readonly #connection: Connection;
-
-  constructor(connection: Connection, request: Request, size: number, deadline: number) {
-    this.#connection = connection;
-    this.request = request;
-    this.size = size;
-    this.deadline = deadline;
-  }
-
-  /** The reply line, once there is one. */
-  get reply(): string | undefined {
-    return this.#reply;
-  }
-
-  answer(outcome: Outcome): void {
-    if (this.#reply !== undefined) return;
-    this.#reply = encodeReply(this.request.id, outcome);
-    this.#connection.answered(this);
-  }
-}
-
 /** A reply that only waits for its turn. */
 interface Ready {
   readonly reply: string;
@@ -87,6 +56,7 @@ export class Connection implements Taker {
   readonly #socket: Socket;
   readonly #input: WholeLines;
   readonly #lines = split2('\n');
+  readonly #output: Output;
   /** Requests under way without an id, and replies that wait behind them, in the order of their lines. */
   readonly #inOrder: (Pending | Ready)[] = [];
   #orderedKind: 'read' | 'change' = 'read';
@@ -95,12 +65,6 @@ export class Connection implements Taker {
   /** Requests under way that have an id. */
   readonly #byId = new Set<Pending>();
   #pendingText = 0;
-  /** Replies that have not been written, … */
-  #output = '';
-  /** … and characters of those that were, and were not taken. */
-  #unsent = 0;
-  /** Characters of replies that this turn of the event loop has brought. */
-  #turnSize = 0;
   /** A line is being handled, and `#flow` comes when it is. */
   #isReading = false;
   /** The socket is closed. */
@@ -119,12 +83,13 @@ export class Connection implements Taker {
     this.#server = server;
     this.#socket = socket;
     this.#input = new WholeLines(LIMITS.line, server.received);
+    this.#output = new Output(socket, this, server.backlog);
     this.#activeAt = server.now();
     socket.on('data', () => {
       this.#activeAt = server.now();
     });
     socket.on('drain', () => {
-      this.#countUnsent();
+      this.#output.count();
       this.#flow();
     });
     socket.on('error', error => server.log('%s: %s', socket.remoteAddress, error.message));
@@ -257,31 +222,13 @@ export class Connection implements Taker {
   }
 
   #send(reply: string): void {
-    if (this.#turnSize === 0) this.#server.flushLater(this);
-    this.#output += reply;
-    this.#output += '\n';
-    this.#turnSize += reply.length + 1;
-    if (this.#output.length >= MOST_A_TURN) this.#write();
+    if (this.#output.add(reply)) this.#server.flushLater(this);
   }
 
-  /** For the server alone, at the end of a turn: writes what it has brought, in one piece where it is not large. */
+  /** For the server alone, at the end of a turn. */
   flush(): void {
-    this.#turnSize = 0;
-    this.#write();
+    this.#output.flush();
     this.#flow();
-  }
-
-  #write(): void {
-    const text = this.#output;
-    this.#output = '';
-    if (text === '' || !this.#socket.writable) return;
-    this.#socket.write(text);
-    this.#countUnsent();
-  }
-
-  #countUnsent(): void {
-    this.#unsent = this.#socket.writableLength;
-    this.#server.backlog.count(this, this.#unsent);
   }
 
   /** Reads on, or stops until there is room again; closes when all is done. */
@@ -291,8 +238,7 @@ export class Connection implements Taker {
       this.#waiting !== undefined ||
       pending >= MOST_PENDING ||
       this.#pendingText >= MOST_PENDING_TEXT ||
-      this.#turnSize >= MOST_A_TURN ||
-      this.#output.length + this.#unsent >= MOST_UNSENT;
+      this.#output.isFull;
     if (isFull !== this.#lines.isPaused()) {
       if (isFull) this.#lines.pause();
       else {
@@ -300,7 +246,8 @@ export class Connection implements Taker {
         this.#lines.resume();
       }
     }
-    if (this.#isEnding && pending === 0 && this.#waiting === undefined && this.#output === '') this.#close();
+    if (this.#isEnding && pending === 0 && this.#waiting === undefined && this.#output.isWritten)
+      this.#close();
   }
 
   #inputEnded(): void {

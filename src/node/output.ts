@@ -1,0 +1,65 @@
+import type { Socket } from 'node:net';
+import type { Backlog, Taker } from './backlog.ts';
+
+/** A connection is not read while this many characters of its replies are not taken, … */
+const MOST_UNSENT = 1_048_576;
+/** … or one turn of the event loop has brought this many: the others have their turn between. */
+const MOST_A_TURN = 65_536;
+
+/** The replies of one client on their way out. Those of a turn leave in one write, unless they are large. */
+export class Output {
+  readonly #socket: Socket;
+  readonly #taker: Taker;
+  readonly #backlog: Backlog;
+  /** Replies that have not been written, … */
+  #text = '';
+  /** … and characters of those that were, and were not taken. */
+  #unsent = 0;
+  #turnSize = 0;
+
+  constructor(socket: Socket, taker: Taker, backlog: Backlog) {
+    this.#socket = socket;
+    this.#taker = taker;
+    this.#backlog = backlog;
+  }
+
+  /** True when the client should take some before it may ask for more. */
+  get isFull(): boolean {
+    return this.#turnSize >= MOST_A_TURN || this.#text.length + this.#unsent >= MOST_UNSENT;
+  }
+
+  /** True when everything has been written. */
+  get isWritten(): boolean {
+    return this.#text === '';
+  }
+
+  /** Adds a line. True when it is the turn's first, and so somebody has to call `flush` at its end. */
+  add(line: string): boolean {
+    const isFirst = this.#turnSize === 0;
+    this.#text += line;
+    this.#text += '\n';
+    this.#turnSize += line.length + 1;
+    if (this.#text.length >= MOST_A_TURN) this.#write();
+    return isFirst;
+  }
+
+  /** Ends a turn. */
+  flush(): void {
+    this.#turnSize = 0;
+    this.#write();
+  }
+
+  #write(): void {
+    const text = this.#text;
+    this.#text = '';
+    if (text === '' || !this.#socket.writable) return;
+    this.#socket.write(text);
+    this.count();
+  }
+
+  /** Looks again at how much the client has left untaken. */
+  count(): void {
+    this.#unsent = this.#socket.writableLength;
+    this.#backlog.count(this.#taker, this.#unsent);
+  }
+}
