@@ -25,8 +25,7 @@ export function keys({ connect, room, exceptions }: Subject): void {
     it('steps the revision once for each set, and counts a key’s versions from 1', async () => {
       const client = await connect();
       const key = `${room()}a`;
-      const { rev } = await client.ask('ping');
-      const base = rev ?? 0;
+      const base = await setAll(client, [`${key}/before`]);
       expect(await client.ask({ op: 'set', key, value: 'one' })).to.deep.equal({
         ok: true,
         rev: base + 1,
