@@ -68,7 +68,12 @@ From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for 
     try {
       const stage = readStage(call);
       const options = readOptions(call, stage);
-      await serveUntilTold(stage, options, call.flags['stop-with-stdin'] === true);
+      try {
+        await serveUntilTold(stage, options, call.flags['stop-with-stdin'] === true);
+      } finally {
+        // An open pipe would keep this process alive.
+        process.stdin.destroy();
+      }
       return 0;
     } catch (error) {
       const known = knownFailure(error);
@@ -215,7 +220,6 @@ async function serveUntilTold(stage: Stage, options: NodeOptions, stopWithStdin:
     process.exit(1);
   }, PATIENCE).unref();
   await node.close();
-  process.stdin.destroy();
 }
 
 /** Resolves at the first signal, or when standard input ends if that counts; a second signal ends the process. */

@@ -2,12 +2,17 @@ import { join } from 'node:path';
 import { formatAddress, type NodeAddress } from '../src/wire/address.ts';
 import { nearest } from '../src/wire/text.ts';
 import { STAGES, type Stage } from '../stages/stages.ts';
+import { ask } from './ask.ts';
 import { NodeProcess, StartFailure } from './node-process.ts';
 import { anyPort, areFree, type Block, blocks } from './ports.ts';
 import { Switchboard } from './switchboard.ts';
 
 /** Blocks of ports that are tried before giving up. */
 const MOST_BLOCKS = 100;
+
+/** Milliseconds between two looks for a leader, and that a node has to answer one. */
+const BETWEEN_LOOKS = 25;
+const LOOK_PATIENCE = 500;
 
 export interface ClusterOptions {
   /** The stage's number; the last one unless told. */
@@ -91,6 +96,22 @@ export class Cluster {
     const real = failures.find(failure => !isInUse(failure));
     if (real === undefined) return undefined;
     throw real;
+  }
+
+  /**
+   * Waits until a node leads and has a connection to every other, and resolves with it; undefined when that takes
+   * longer than the patience, in milliseconds. Before, a change may be refused, and a stage may not repeat it.
+   */
+  async leader(patience = 10_000): Promise<NodeProcess | undefined> {
+    const deadline = performance.now() + patience;
+    do {
+      const running = this.nodes.filter(node => node.state === 'running');
+      const leads = await Promise.all(running.map(isConnectedLeader));
+      const leader = running.find((_, at) => leads[at]);
+      if (leader !== undefined) return leader;
+      await new Promise(resolve => setTimeout(resolve, BETWEEN_LOOKS));
+    } while (performance.now() < deadline);
+    return undefined;
   }
 
   get nodes(): readonly NodeProcess[] {
@@ -189,7 +210,7 @@ function nodeOf(
   { data, flags = [], onEnd, onLine }: ClusterOptions,
 ): NodeProcess {
   const own = ['--stage', String(stage.number)];
-  if (members.length > 1) {
+  if (stage.nodes > 1) {
     own.push('--nodes', members.map(member => `${member.id}=${member.address}`).join(','));
     own.push('--peer-proxy', switchboard.proxyOf(id));
   }
@@ -198,6 +219,17 @@ function nodeOf(
     { id, address },
     { flags: [...own, ...flags], ...(onEnd && { onEnd }), ...(onLine && { onLine }) },
   );
+}
+
+/** Whether a node says that it leads, and that all other members are with it. */
+async function isConnectedLeader(node: NodeProcess): Promise<boolean> {
+  try {
+    const { role, members } = JSON.parse(await ask(node.address, '{"op":"status"}', LOOK_PATIENCE));
+    const isAlone = role === 'single';
+    return isAlone || (role === 'leader' && members.every((member: { active?: boolean }) => member.active));
+  } catch {
+    return false;
+  }
 }
 
 /** Whether somebody else has the port: our own attempt to listen says so, and a node with its exit status. */

@@ -12,6 +12,8 @@ import { table } from './table.ts';
 
 /** The port where the lab begins to look for free ones. */
 const FIRST_PORT = 7_001;
+/** Milliseconds that the nodes have to find a leader, before the lab begins without one. */
+const LEADER_PATIENCE = 5_000;
 /** The most nodes that a lab starts: each is a process. */
 const MOST_NODES = 25;
 
@@ -85,6 +87,7 @@ async function runLab(stage: Stage, nodes: number, named: string | undefined): P
     told.abandons(() => cluster.abandon());
     try {
       const session = new Session(cluster);
+      await Promise.race([cluster.leader(LEADER_PATIENCE), told.first]);
       console.log(introduction(cluster, data, named === undefined));
       prompt = openPrompt();
       await Promise.race([prompt.run(session), told.first]);
