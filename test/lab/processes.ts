@@ -42,9 +42,12 @@ export class Program {
   #errors = '';
   #read = 0;
 
-  /** `stdin` is a pipe unless it is to be empty. */
-  constructor(args: readonly string[], stdin: 'pipe' | 'ignore' = 'pipe') {
-    this.child = spawn(process.execPath, [program, ...args], { stdio: [stdin, 'pipe', 'pipe'] });
+  /** `stdin` is a pipe unless it is to be empty; `env` adds to our own environment. */
+  constructor(args: readonly string[], stdin: 'pipe' | 'ignore' = 'pipe', env: Record<string, string> = {}) {
+    this.child = spawn(process.execPath, [program, ...args], {
+      stdio: [stdin, 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     this.child.stdin?.on('error', () => {});
     this.child.stdout?.on('data', chunk => {
       this.#output += chunk;

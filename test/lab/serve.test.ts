@@ -78,11 +78,22 @@ describe('raftline serve', () => {
     expect((await node.exit).status).to.equal(0);
   });
 
+  it('ends with status 1 and says why when there is a fault in it, also when its input is held open', async () => {
+    const fault = 'data:text/javascript,process.once("SIGUSR2",()=>{throw new Error("a planted fault")})';
+    const args = ['serve', '--stage', '0', '--listen', '127.0.0.1:0', '--stop-with-stdin'];
+    const node = new Program(args, 'pipe', { NODE_OPTIONS: `--import=${encodeURI(fault)}` });
+    started.push(node);
+    await listening(node);
+    node.child.kill('SIGUSR2');
+    expect((await node.exit).status).to.equal(1);
+    expect(node.errors).to.contain('raftline n1 stops, because of a fault in it: Error: a planted fault');
+  });
+
   it('says in one line that its address is in use, with status 3', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const address = `127.0.0.1:${(other.address() as AddressInfo).port}`;
-    const node = serve('--listen', address);
+    const node = serve('--listen', address, '--stop-with-stdin');
     const { status } = await node.exit;
     other.close();
     expect(status).to.equal(3);
