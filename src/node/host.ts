@@ -165,6 +165,8 @@ export class Host implements StorageListener {
   #filled(message: Message): Message {
     if (message.type !== 'append' || message.stored === undefined) return message;
     const { stored, ...head } = message;
-    return { ...head, entries: this.#storage.read(stored.from, stored.to, READ_BYTES) };
+    const entries = this.#storage.read(stored.from, stored.to, READ_BYTES);
+    if (entries.length === 0) throw new Error(`broken invariant: entry ${stored.from} is not on the disk`);
+    return { ...head, entries };
   }
 }

@@ -95,6 +95,10 @@ export class Heartbeats {
     this.#sinceCount = 0;
     this.#hasQuorum = quorum.agrees(voter => voter === id || progress.get(voter)?.isActive === true);
     for (const peer of progress.values()) peer.isActive = false;
+    if (this.#hasQuorum) return;
+    // Nobody may answer for long, and what is asked meanwhile must not pile up: whoever still wants it asks again.
+    this.#asked = [];
+    this.#rounds = [];
   }
 
   /** Asks for the index that reads asked now must wait for. Called once a turn for all of its reads. */

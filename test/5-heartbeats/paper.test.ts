@@ -214,6 +214,18 @@ describe('stage 5: reads that are never stale (§8, thesis §6.4)', () => {
     expect(cluster.granted('n1')).to.deep.equal([]);
   });
 
+  it('are forgotten by a leader that hears no majority, so that they do not pile up', () => {
+    const cluster = ledCluster();
+    cluster.isolate('n1');
+    cluster.read('n1', 1);
+    cluster.tick('n1', 50);
+    cluster.heal();
+    cluster.read('n1', 2);
+    cluster.tick('n1', cluster.timing.heartbeatTicks);
+    cluster.deliverAll();
+    expect(cluster.granted('n1').map(({ number }) => number)).to.deep.equal([2]);
+  });
+
   it('wait until a leader that has just started knows what is committed (§8)', () => {
     const disk = diskWith([1, 1], { vote: 'n1' });
     const cluster = new CoreCluster({
