@@ -59,7 +59,7 @@ describe('a cluster of processes', () => {
   });
 
   it('keeps the ports of a node that is down from other clusters', async () => {
-    const one = await start({ stage: 0, firstPort: 13_001 });
+    const one = await start({ stage: 0 });
     await one.node('n1').kill();
     const two = await start({ stage: 0, firstPort: Number(one.addresses[0]?.split(':')[1]) });
     expect(two.addresses).not.to.deep.equal(one.addresses);
