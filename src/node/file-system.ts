@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { dirname } from 'node:path';
 
 /** Told when something asynchronous is done, or why it failed. */
 export type Done = (error: Error | null) => void;
@@ -34,10 +35,21 @@ export const DISK: FileSystem = {
   rename: fs.renameSync,
   remove: fs.unlinkSync,
   list: path => fs.readdirSync(path),
-  makeDirectory: path => {
-    fs.mkdirSync(path, { recursive: true, mode: 0o700 });
-  },
+  makeDirectory,
 };
+
+/** Makes a directory and those above it. Node's own `recursive` never returns where nothing can be made, as in /proc. */
+function makeDirectory(path: string): void {
+  try {
+    fs.mkdirSync(path, 0o700);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && fs.statSync(path).isDirectory()) return;
+    const above = dirname(path);
+    if (codeOf(error) !== 'ENOENT' || above === path || fs.existsSync(above)) throw error;
+    makeDirectory(above);
+    fs.mkdirSync(path, 0o700);
+  }
+}
 
 /** Only the node's own user may read what the store holds. */
 export const FILE_MODE = 0o600;

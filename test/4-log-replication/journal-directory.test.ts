@@ -63,6 +63,17 @@ describe('the data directory: whose it is', () => {
     expect(error.message).to.include(file).and.to.include('format 2');
   });
 
+  it('makes the directories above its own, and gives up where none can be made', async () => {
+    const path = join(scratch.directory(), 'a', 'b', 'c');
+    await (await scratch.open(path)).close();
+    if (process.platform !== 'linux') return;
+    const error = await scratch.open('/proc/raftline/n1').then(
+      () => undefined,
+      (problem: unknown) => problem,
+    );
+    expect(String(error)).to.include('/proc/raftline');
+  });
+
   it('says what is wrong with a path that cannot be a directory', async () => {
     const path = scratch.directory();
     writeFileSync(path, 'a file');
