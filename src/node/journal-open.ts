@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import type { Clock } from '../ports/clock.ts';
 import type { Recovered, StorageListener } from '../ports/storage.ts';
 import { AppendFile } from './append-file.ts';
 import { BallotFile, type ReadBallot, readBallot } from './ballot-file.ts';
@@ -11,6 +12,7 @@ import { type Base, Replay } from './journal-replay.ts';
 import { listSegments, segmentPath } from './segment.ts';
 import { SegmentedLog } from './segmented-log.ts';
 import { SpareDescriptor } from './spare-descriptor.ts';
+import { systemClock } from './system-clock.ts';
 
 export interface JournalOptions {
   /** Bytes after which a segment is full. */
@@ -20,6 +22,7 @@ export interface JournalOptions {
   /** The entry for which a snapshot stands, and all before it. */
   readonly base?: Base;
   readonly files?: FileSystem;
+  readonly clock?: Clock;
   /** Is told what the node must not outlive; by default it says so and ends the process. */
   readonly fatal?: (error: Error) => void;
   /** Is told what went wrong and was put right. */
@@ -36,26 +39,47 @@ export interface OpenedJournal {
   readonly join: (cluster: string) => void;
 }
 
+/** Whose directory it is to be. */
+interface NodeIdentity {
+  readonly node: string;
+  readonly cluster?: string;
+}
+
 /**
  * Opens the data directory of a node, and makes one where there is none. Everything is read and checked before
  * anything is changed; what is not as it must be throws a `DataError`.
  */
 export async function openJournal(
   path: string,
-  identity: { readonly node: string; readonly cluster?: string },
+  identity: NodeIdentity,
   listener: StorageListener,
   options: JournalOptions = {},
 ): Promise<OpenedJournal> {
-  const files = options.files ?? DISK;
-  makeDirectory(files, path);
+  makeDirectory(options.files ?? DISK, path);
   const lock = await lockDirectory(path);
   try {
-    const opening = new Opening(files, path, options);
-    return opening.open(identity.node, identity.cluster ?? null, listener, () => lock.release());
+    return openLocked(path, identity, listener, { ...options, release: () => lock.release() });
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/** Opens a data directory that no other process can have. `release`: told when everything in it is closed. */
+export function openLocked(
+  path: string,
+  { node, cluster }: NodeIdentity,
+  listener: StorageListener,
+  options: JournalOptions & { readonly release?: () => void },
+): OpenedJournal {
+  const files = options.files ?? DISK;
+  makeDirectory(files, path);
+  return new Opening(files, path, options).open(
+    node,
+    cluster ?? null,
+    listener,
+    options.release ?? (() => {}),
+  );
 }
 
 class Opening {
@@ -167,6 +191,7 @@ class Opening {
     const parts = {
       log,
       ballots: new BallotFile(files, spare, ballots, pathFd, this.#options.ballotBytes),
+      clock: this.#options.clock ?? systemClock,
       lastTerm: replay.lastTerm,
       ballotTerm: vote.ballot.term,
       commit: replay.commit,

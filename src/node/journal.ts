@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../ports/clock.ts';
 import type { Batch, LogExtent, Storage, StorageListener } from '../ports/storage.ts';
 import type { Entry } from '../raft/entry.ts';
 import type { BallotFile } from './ballot-file.ts';
@@ -13,6 +14,7 @@ const IDLE = 200;
 export interface JournalParts {
   readonly log: SegmentedLog;
   readonly ballots: BallotFile;
+  readonly clock: Clock;
   /** The term of the last entry, the term of the last ballot, and the last commit point. */
   readonly lastTerm: number;
   readonly ballotTerm: number;
@@ -60,8 +62,8 @@ export class Journal implements Storage {
   #durable = 0;
   #isSyncing = false;
   #isDead = false;
-  #retry: NodeJS.Timeout | undefined;
-  #idle: NodeJS.Timeout | undefined;
+  #retry: Timer | undefined;
+  #idle: Timer | undefined;
   #whenAtRest: (() => void) | undefined;
 
   constructor(parts: JournalParts, listener: StorageListener) {
@@ -162,7 +164,7 @@ export class Journal implements Storage {
       this.#recordedCommit = reached;
     } else if (reached > this.#recordedCommit) {
       // Alone it is not worth a write, let alone a sync: entries will come that it can go with.
-      this.#idle ??= setTimeout(() => this.#recordCommit(), IDLE).unref();
+      this.#idle ??= this.#parts.clock.after(IDLE, () => this.#recordCommit());
     }
     this.#commit = reached;
     return true;
@@ -191,7 +193,7 @@ export class Journal implements Storage {
       });
     } else if (mark > this.#durable) {
       // A ballot, which is durable already, or only a commit point: never reported from within `write`.
-      setImmediate(() => this.#durableTo(mark, null));
+      this.#parts.clock.soon(() => this.#durableTo(mark, null));
     }
   }
 
@@ -208,7 +210,7 @@ export class Journal implements Storage {
   /** What the head of the queue waited for has happened, or failed. */
   #passed(error: Error | null): void {
     if (error !== null) this.#fail(error);
-    clearTimeout(this.#retry);
+    this.#retry?.stop();
     this.#obstacle = undefined;
     this.#advance();
     this.#rest();
@@ -216,8 +218,8 @@ export class Journal implements Storage {
 
   #waitForSpace(): void {
     this.#obstacle = 'space';
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#passed(null), RETRY).unref();
+    this.#retry?.stop();
+    this.#retry = this.#parts.clock.after(RETRY, () => this.#passed(null));
   }
 
   #fail(error: Error): void {
@@ -255,8 +257,8 @@ export class Journal implements Storage {
       this.#whenAtRest = resolve;
       this.#rest();
     });
-    clearTimeout(this.#idle);
-    clearTimeout(this.#retry);
+    this.#idle?.stop();
+    this.#retry?.stop();
     this.#recordCommit();
     try {
       if (!this.#isDead) this.#log.syncNow();

@@ -11,6 +11,7 @@ function numbersOfFirstReads(dice: number): readonly number[] {
   const sent: NodeMessage[] = [];
   const turns: (() => void)[] = [];
   const entry = { index: 1, term: 1, command: CONFIGURATION, size: 64 };
+  const never = () => ({ stop: () => {} });
   const replica = new Replica({
     id: 'n2',
     stage: { number: 5, makeCore: (beginning, timing) => new Raft(beginning, timing, 'n1') },
@@ -23,7 +24,7 @@ function numbersOfFirstReads(dice: number): readonly number[] {
       close: () => Promise.resolve(),
     },
     transport: { send: (_to, message) => sent.push(message) > 0, isUp: () => true },
-    clock: { now: () => 0, soon: run => void turns.push(run), every: () => ({ stop: () => {} }) },
+    clock: { now: () => 0, soon: run => void turns.push(run), after: never, every: never },
     random: () => dice,
   });
   for (let read = 0; read < 3; read += 1) {
