@@ -1,10 +1,10 @@
 import type { Recovered } from '../ports/storage.ts';
-import { initialConfiguration } from '../raft/configuration.ts';
 import { formatAddress, type NodeAddress } from '../wire/address.ts';
 import { failure, refuse } from '../wire/errors.ts';
 import { type NodeRequest, OPS, type Request, type RequestOf } from '../wire/ops.ts';
 import { failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { answerAboutNode, type NodeState } from './about.ts';
+import { writeFirstEntry } from './first-entry.ts';
 import { initialiseOthers } from './initialisation.ts';
 import { type OpenedJournal, openJournal } from './journal-open.ts';
 import type { NodeOptions, RunningNode } from './options.ts';
@@ -59,17 +59,11 @@ class RaftNode implements Service {
     this.#membership?.replica.onDurable(mark);
   }
 
-  /**
-   * Begins with the configuration of a new cluster as the first entry of the log. The entry is the same at every
-   * node that is given the same list, and so is as good as committed.
-   */
   #begin(nodes: readonly NodeAddress[]): void {
     const { storage, join } = this.#journal;
-    const ballot = { term: 1, vote: null };
-    const entry = { index: 1, term: 1, command: initialConfiguration(nodes), size: 64 * nodes.length };
-    storage.write({ mark: 0, ballot, entries: [entry], commit: 1 });
+    const begun = writeFirstEntry(storage, nodes);
     join(clusterOf(nodes));
-    this.#join({ ballot, base: { index: 0, term: 0 }, entries: [entry], commit: 1 }, clusterOf(nodes));
+    this.#join(begun, clusterOf(nodes));
   }
 
   #join(recovered: Recovered, known: string | null): void {
