@@ -1,0 +1,97 @@
+import { Dice } from './dice.ts';
+import { MS } from './event-loop.ts';
+import type { Tally } from './history.ts';
+import { type Fault, Storm } from './storm.ts';
+import { Violation } from './violation.ts';
+import { World } from './world.ts';
+
+/** Milliseconds of a run under storms, and how long the cluster then has to be well again. */
+const STORMY = 60_000;
+const RECOVERY = 10_000;
+
+export interface SimulateOptions {
+  /** Milliseconds under storms; a minute unless told. */
+  readonly duration?: number;
+  readonly trace?: (line: string) => void;
+}
+
+/** What became of one seed. */
+export interface Run {
+  readonly seed: number;
+  readonly violation: Violation | undefined;
+  readonly seconds: number;
+  readonly turns: number;
+  readonly elections: number;
+  readonly entries: number;
+  readonly restarts: number;
+  readonly tally: Tally;
+  readonly faults: ReadonlyMap<Fault, number>;
+}
+
+/** Runs the history of a seed: a cluster in storms, and then its recovery. */
+export function simulate(seed: number, { duration = STORMY, trace }: SimulateOptions = {}): Run {
+  const dice = new Dice(seed);
+  const world = new World({
+    seed,
+    size: dice.pick([3, 3, 3, 5, 5, 4, 2]),
+    drift: dice.pick([0, 0.01, 0.1, 0.3]),
+    isHaunted: dice.chance(0.5),
+    segmentBytes: dice.pick([2_000, 16_384, 200_000]),
+    ballotBytes: dice.pick([200, 2_000]),
+    trace,
+  });
+  for (const node of world.nodes) world.timeline.after(dice.below(500) * MS, () => world.start(node));
+  const keys = ['/a', '/b', '/c', '/d', '/e'].slice(0, dice.between(1, 5));
+  const pause = dice.pick([30, 100, 300]) * MS;
+  const clients = dice.between(2, 5);
+  for (let client = 1; client <= clients; client += 1) {
+    world.addClient(`c${client}`, keys, dice.pick([1, 4, 16]), pause);
+  }
+  const storm = new Storm(world, dice.fork());
+  if (world.run(duration)) recover(world, storm);
+  return {
+    seed,
+    violation: world.violation,
+    seconds: world.seconds,
+    turns: world.turns,
+    elections: world.invariants.elections,
+    entries: world.ledger.last,
+    restarts: world.nodes.reduce((sum, node) => sum + node.life - 1, 0),
+    tally: world.tally,
+    faults: storm.counts,
+  };
+}
+
+/** All is mended: the cluster must take on changes again within a bound, and its nodes become equal. */
+function recover(world: World, storm: Storm): void {
+  storm.end();
+  const { last } = world.ledger;
+  const isWell = () => world.ledger.last > last + 3 && isLevel(world);
+  world.runUntil(() => world.ledger.last > last + 3, RECOVERY);
+  world.stopClients();
+  if (!world.runUntil(isWell, RECOVERY) && world.violation === undefined) {
+    world.fail(new Violation('a cluster whose faults are mended is well again', stateOf(world)));
+  }
+  if (world.violation !== undefined) return;
+  world.run(500);
+  world.finishClients();
+  world.finalChecks();
+}
+
+/** Every node has applied everything that is committed. */
+function isLevel({ nodes, ledger, leader }: World): boolean {
+  const last = leader?.raft?.state.log.last.index;
+  return nodes.every(node => {
+    const state = node.raft?.state;
+    return state?.handed === ledger.last && state.log.last.index === last && last === ledger.last;
+  });
+}
+
+function stateOf(world: World): string {
+  const states = world.nodes.map(({ id, raft }) => {
+    if (raft === undefined) return `${id} is down`;
+    const { role, term, commit, log, handed } = raft.state;
+    return `${id} ${role} of term ${term}, log to ${log.last.index}, committed ${commit}, applied ${handed}`;
+  });
+  return `after ${world.seconds.toFixed(1)} s, ${world.ledger.last} committed: ${states.join('; ')}`;
+}

@@ -1,0 +1,291 @@
+import { codeOf } from '../../src/node/file-system.ts';
+import type { NodeMessage } from '../../src/node/raft-codec.ts';
+import type { Request } from '../../src/wire/ops.ts';
+import type { Outcome } from '../../src/wire/reply.ts';
+import { Answers } from './answers.ts';
+import { Dice } from './dice.ts';
+import { MS } from './event-loop.ts';
+import type { Operation, Tally } from './history.ts';
+import { Invariants } from './invariants.ts';
+import { Ledger } from './ledger.ts';
+import { Promises } from './promises.ts';
+import { SimClient } from './sim-client.ts';
+import { SimLink } from './sim-link.ts';
+import { type NodeEvents, SimNode } from './sim-node.ts';
+import { Timeline } from './timeline.ts';
+import { Violation } from './violation.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly size: number;
+  /** Each node's clock runs wrong by up to this fraction. */
+  readonly drift?: number;
+  readonly isHaunted?: boolean;
+  readonly segmentBytes?: number;
+  readonly ballotBytes?: number;
+  /** Gets every line of the trace, as it is made. */
+  readonly trace?: ((line: string) => void) | undefined;
+}
+
+/** Decides whether a message arrives. */
+export type Filter = (from: string, to: string, message: NodeMessage) => boolean;
+
+/**
+ * A cluster with everything around it: whole nodes of the production code, and their disks, network, clocks and
+ * clients, which are simulated. One seed makes one history. Whatever must always hold is checked as it runs.
+ */
+export class World {
+  readonly timeline = new Timeline();
+  readonly dice: Dice;
+  readonly nodes: readonly SimNode[];
+  readonly ledger = new Ledger();
+  readonly answers = new Answers(this.ledger);
+  readonly invariants: Invariants;
+  readonly history: Operation[] = [];
+  readonly tally: Tally = { done: 0, conflict: 0, unknown: 0, refused: 0, stale: 0 };
+  /** Callbacks that the nodes have run. */
+  turns = 0;
+  /** Messages that arrive only when this says so. */
+  filter: Filter = () => true;
+  /** A node whose disk failed; it ends as soon as its callback has. */
+  onFatal: (node: SimNode, error: Error) => void = (node, error) => {
+    this.fail(new Violation('no disk fails unasked', `${node.id}: ${error.message}`));
+  };
+  readonly #promises: Promises;
+  #violation: Violation | undefined;
+  readonly #links = new Map<string, SimLink>();
+  readonly #clients: SimClient[] = [];
+  readonly #trace: ((line: string) => void) | undefined;
+
+  constructor({ seed, size, drift = 0, isHaunted = false, segmentBytes, ballotBytes, trace }: WorldOptions) {
+    this.dice = new Dice(seed);
+    this.#trace = trace;
+    const names = Array.from({ length: size }, (_, at) => `n${at + 1}`);
+    const addresses = names.map((id, at) => ({ id, address: `10.0.0.${at + 1}:7001` }));
+    this.nodes = names.map(id => {
+      const dice = this.dice.fork();
+      return new SimNode({
+        id,
+        nodes: addresses,
+        timeline: this.timeline,
+        dice,
+        clockRate: 1 + (dice.next() * 2 - 1) * drift,
+        segmentBytes: segmentBytes ?? 16_384,
+        ballotBytes: ballotBytes ?? 512,
+        transport: {
+          send: (to, message) => this.#send(id, to, message),
+          isUp: to => this.link(id, to).isUp,
+        },
+        events: this.#events,
+      });
+    });
+    this.invariants = new Invariants(this.ledger, this.nodes);
+    this.#promises = new Promises(new Map(this.nodes.map(node => [node.id, node])), this.ledger);
+    for (const from of this.nodes) {
+      for (const to of this.nodes) {
+        if (from === to) continue;
+        const onArrival = (sender: string, receiver: string, message: NodeMessage) =>
+          this.#arrives(sender, receiver, message);
+        const link = new SimLink({
+          timeline: this.timeline,
+          dice: this.dice.fork(),
+          from,
+          to,
+          onArrival,
+          isHaunted,
+        });
+        this.#links.set(`${from.id} ${to.id}`, link);
+      }
+    }
+  }
+
+  get violation(): Violation | undefined {
+    return this.#violation;
+  }
+
+  /** Seconds that have passed. */
+  get seconds(): number {
+    return this.timeline.now / 1_000_000;
+  }
+
+  node(id: string): SimNode {
+    const node = this.nodes.find(other => other.id === id);
+    if (node === undefined) throw new Error(`there is no node ${id}`);
+    return node;
+  }
+
+  link(from: string, to: string): SimLink {
+    const link = this.#links.get(`${from} ${to}`);
+    if (link === undefined) throw new Error(`there is no link from ${from} to ${to}`);
+    return link;
+  }
+
+  get links(): readonly SimLink[] {
+    return [...this.#links.values()];
+  }
+
+  /** The running node that leads the latest term that anyone leads. */
+  get leader(): SimNode | undefined {
+    const leaders = this.nodes.filter(node => node.raft?.state.role === 'leader');
+    return leaders.sort((a, b) => (b.raft?.state.term ?? 0) - (a.raft?.state.term ?? 0))[0];
+  }
+
+  /** Lets time pass; false when something was violated. */
+  run(milliseconds: number): boolean {
+    const until = this.timeline.now + milliseconds * MS;
+    while (this.#violation === undefined && this.timeline.step(until));
+    return this.#violation === undefined;
+  }
+
+  /** Lets time pass until a condition holds; false when it does not in time. */
+  runUntil(condition: () => boolean, milliseconds: number): boolean {
+    const until = this.timeline.now + milliseconds * MS;
+    while (this.#violation === undefined) {
+      if (condition()) return true;
+      if (!this.timeline.step(until)) return condition();
+    }
+    return false;
+  }
+
+  start(node: SimNode): void {
+    if (node.isRunning) return;
+    this.tell(() => `${node.id} starts`);
+    try {
+      node.start();
+    } catch (error) {
+      if (codeOf(error) === 'EIO' || codeOf(error) === 'ENOSPC') this.onFatal(node, error as Error);
+      else this.fail(new Violation('a node opens what it has left', `${node.id}: ${messageOf(error)}`));
+      return;
+    }
+    for (const other of this.nodes) {
+      if (other === node) continue;
+      this.link(other.id, node.id).break();
+      this.link(node.id, other.id).open();
+    }
+  }
+
+  /** Ends a process; the others notice at once, as its sockets are closed for it. */
+  kill(node: SimNode): void {
+    if (!node.isRunning) return;
+    this.tell(() => `${node.id} is killed`);
+    node.kill();
+    for (const other of this.nodes) if (other !== node) this.link(other.id, node.id).break();
+  }
+
+  /** Ends a machine: what it has not synced may be lost, and the others only hear nothing any more. */
+  losePower(node: SimNode): void {
+    this.tell(() => `${node.id} loses power`);
+    node.losePower();
+  }
+
+  pause(node: SimNode, milliseconds: number): void {
+    const { process } = node;
+    if (process === undefined || process.loop.isPaused) return;
+    this.tell(() => `${node.id} is paused for ${milliseconds} ms`);
+    process.loop.pause();
+    this.timeline.after(milliseconds * MS, () => {
+      this.tell(() => `${node.id} goes on`);
+      process.loop.resume();
+    });
+  }
+
+  addClient(name: string, keys: readonly string[], most: number, pause: number): void {
+    const { timeline, nodes, answers, history, tally } = this;
+    const guard = (checks: () => void) => this.#guard(checks);
+    const trace = (text: () => string) => this.tell(text);
+    const common = { timeline, nodes, answers, history, tally, guard, trace };
+    this.#clients.push(new SimClient({ ...common, name, dice: this.dice.fork(), keys, most, pause }));
+  }
+
+  stopClients(): void {
+    for (const client of this.#clients) client.stop();
+  }
+
+  finishClients(): void {
+    for (const client of this.#clients) client.finish();
+  }
+
+  /** Sends one request to a node and hands on the answer, judged. */
+  ask(node: SimNode, request: Request, answer: (outcome: Outcome) => void = () => {}): void {
+    const { floor } = this.answers;
+    node.request(request, outcome => {
+      this.tell(() => `${node.id} answers ${request.op}: ${JSON.stringify(outcome)}`);
+      this.#guard(() => this.answers.show(this.answers.judge(node.id, request, outcome, floor)));
+      answer(outcome);
+    });
+  }
+
+  /** What must hold when a run is over. */
+  finalChecks(): void {
+    this.#guard(() => this.invariants.checkAllDurable());
+  }
+
+  /** Adds a line to the trace. */
+  tell(text: () => string): void {
+    this.#trace?.(`${this.seconds.toFixed(6).padStart(10)} ${text()}`);
+  }
+
+  fail(violation: Violation): void {
+    if (this.#violation !== undefined) return;
+    this.#violation = violation;
+    this.tell(() => `VIOLATED: ${violation.message}`);
+  }
+
+  #guard(checks: () => void): void {
+    if (this.#violation !== undefined) return;
+    try {
+      checks();
+    } catch (error) {
+      this.fail(error instanceof Violation ? error : new Violation('no check fails', stackOf(error)));
+    }
+  }
+
+  readonly #events: NodeEvents = {
+    onBegin: node => this.#guard(() => this.invariants.check(node)),
+    onRan: node => {
+      this.turns += 1;
+      this.#guard(() => this.invariants.check(node));
+    },
+    onThrow: (node, error) => this.fail(violationOf(node, error)),
+    onFatal: (node, error) => {
+      this.tell(() => `${node.id} cannot go on: ${error.message}`);
+      this.onFatal(node, error);
+    },
+    onDurable: node =>
+      this.tell(() => `${node.id} has on disk: term ${node.durable.term}, log to ${node.durable.last}`),
+  };
+
+  #send(from: string, to: string, message: NodeMessage): boolean {
+    this.#guard(() => this.#promises.judge(this.node(from), to, message));
+    this.tell(() => `${from} -> ${to} ${describe(message)}`);
+    return this.link(from, to).send(message);
+  }
+
+  #arrives(from: string, to: string, message: NodeMessage): boolean {
+    if (!this.filter(from, to, message)) return false;
+    this.tell(() => `${to} <- ${from} ${describe(message)}`);
+    return true;
+  }
+}
+
+/** What a node's code threw: an invariant of its own that was broken, or a fault that nobody foresaw. */
+function violationOf(node: SimNode, error: unknown): Violation {
+  const message = messageOf(error);
+  const isOwnCheck = /^(broken invariant|journal): /.test(message);
+  const property = isOwnCheck ? "the node's own invariants" : 'no node has a fault';
+  return new Violation(property, `${node.id}: ${isOwnCheck ? message : stackOf(error)}`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function describe(message: NodeMessage): string {
+  if (message.type !== 'append') return JSON.stringify(message);
+  const { entries, stored: _, ...head } = message;
+  return `${JSON.stringify(head)} + ${entries.length} entries`;
+}
