@@ -224,6 +224,7 @@ const usage = `usage: node scripts/raftline.mjs COMMAND
   test [STAGE…] [FLAGS]     the suites of these stages, or of all; flags go to mocha
   check                     types, lint, format, layers
   bench [FLAGS]             measurements, side by side
+  sim [FLAGS]               whole clusters in a simulated world; see sim --help
   build [--force]           compile what has changed`;
 
 const [command, ...rest] = process.argv.slice(2);
@@ -236,6 +237,7 @@ const commands = {
   },
   check,
   bench: () => become(at('dist/bench/bench.js'), rest),
+  sim: () => become(at('dist/test/simulator/main.js'), rest),
   build: () => {},
 };
 if (!Object.hasOwn(commands, command ?? '')) {

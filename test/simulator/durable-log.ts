@@ -24,6 +24,10 @@ export class DurableLog {
   /** The entry at index n is at n - 1. */
   #entries: DurableEntry[] = [];
   #segments: Reading[] = [];
+  /** The place among the segments of the one that is read next. */
+  #reading = 0;
+  #log: SimDirectory | undefined;
+  #version = 0;
   #vote: Reading | undefined;
   #highest = 0;
   #term = 0;
@@ -60,6 +64,7 @@ export class DurableLog {
   /** The power was lost: the disk is read from the beginning. */
   forget(): void {
     this.#segments = [];
+    this.#log = undefined;
     this.#vote = undefined;
   }
 
@@ -83,17 +88,29 @@ export class DurableLog {
   }
 
   #readLog(log: SimDirectory): void {
+    if (this.#log !== log || this.#version !== log.version) this.#list(log);
+    for (let at = this.#reading; at < this.#segments.length; at += 1) {
+      const segment = this.#segments[at];
+      if (segment === undefined) return;
+      this.#reading = at;
+      if (segment.file.synced > segment.offset) for (const line of linesOf(segment)) this.#take(line);
+      // What follows a segment with a hole at its end counts for nothing.
+      if (segment.offset < segment.file.size) return;
+    }
+  }
+
+  /** Takes in which segments there are. */
+  #list(log: SimDirectory): void {
+    this.#log = log;
+    this.#version = log.version;
     const names = [...log.durable.keys()].sort();
     const files = names.map(name => log.durable.get(name)).filter(item => item instanceof SimFile);
     if (this.#segments.some(({ file }, at) => file !== files[at])) this.#segments = [];
-    if (this.#segments.length === 0) this.#entries = [];
-    for (const file of files.slice(this.#segments.length)) this.#segments.push({ file, offset: 0 });
-    for (const [at, segment] of this.#segments.entries()) {
-      const { file, offset } = segment;
-      if (file.synced > offset) for (const line of linesOf(segment)) this.#take(line);
-      // What follows a segment with a hole at its end counts for nothing.
-      if (at < this.#segments.length - 1 && segment.offset < file.size) return;
+    if (this.#segments.length === 0) {
+      this.#entries = [];
+      this.#reading = 0;
     }
+    for (const file of files.slice(this.#segments.length)) this.#segments.push({ file, offset: 0 });
   }
 
   #take(line: string): void {

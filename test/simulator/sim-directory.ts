@@ -10,6 +10,7 @@ export class SimDirectory {
   readonly #durable = new Map<string, SimFile | SimDirectory>();
   /** What has changed since the directory was synced, in order. */
   #unsynced: Change[] = [];
+  #version = 0;
 
   change(...changes: [string, SimFile | SimDirectory | undefined][]): void {
     const change = new Map(changes);
@@ -17,7 +18,13 @@ export class SimDirectory {
     this.#unsynced.push(change);
   }
 
+  /** Counts what became durable. */
+  get version(): number {
+    return this.#version;
+  }
+
   sync(): void {
+    if (this.#unsynced.length > 0) this.#version += 1;
     for (const change of this.#unsynced) apply(this.#durable, change);
     this.#unsynced = [];
   }

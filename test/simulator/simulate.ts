@@ -66,32 +66,14 @@ export function simulate(seed: number, { duration = STORMY, trace }: SimulateOpt
 function recover(world: World, storm: Storm): void {
   storm.end();
   const { last } = world.ledger;
-  const isWell = () => world.ledger.last > last + 3 && isLevel(world);
+  const isWell = () => world.ledger.last > last + 3 && world.isLevel;
   world.runUntil(() => world.ledger.last > last + 3, RECOVERY);
   world.stopClients();
   if (!world.runUntil(isWell, RECOVERY) && world.violation === undefined) {
-    world.fail(new Violation('a cluster whose faults are mended is well again', stateOf(world)));
+    world.fail(new Violation('a cluster whose faults are mended is well again', world.description));
   }
   if (world.violation !== undefined) return;
   world.run(500);
   world.finishClients();
   world.finalChecks();
-}
-
-/** Every node has applied everything that is committed. */
-function isLevel({ nodes, ledger, leader }: World): boolean {
-  const last = leader?.raft?.state.log.last.index;
-  return nodes.every(node => {
-    const state = node.raft?.state;
-    return state?.handed === ledger.last && state.log.last.index === last && last === ledger.last;
-  });
-}
-
-function stateOf(world: World): string {
-  const states = world.nodes.map(({ id, raft }) => {
-    if (raft === undefined) return `${id} is down`;
-    const { role, term, commit, log, handed } = raft.state;
-    return `${id} ${role} of term ${term}, log to ${log.last.index}, committed ${commit}, applied ${handed}`;
-  });
-  return `after ${world.seconds.toFixed(1)} s, ${world.ledger.last} committed: ${states.join('; ')}`;
 }

@@ -159,7 +159,10 @@ export class Storm {
       this.#after(while_, () => {
         for (const link of cuts) link.mend();
       });
-      if (dice.chance(0.3)) this.#after(dice.below(while_), () => cuts.forEach(link => link.break()));
+      if (!dice.chance(0.3)) return;
+      this.#after(dice.below(while_), () => {
+        for (const link of cuts) link.break();
+      });
     };
     switch (fault) {
       case 'cut off':

@@ -27,6 +27,9 @@ export interface WorldOptions {
   readonly trace?: ((line: string) => void) | undefined;
 }
 
+/** Callbacks of all nodes in one history; the busiest storms need a tenth. */
+const MOST_TURNS = 2_000_000;
+
 /** Decides whether a message arrives. */
 export type Filter = (from: string, to: string, message: NodeMessage) => boolean;
 
@@ -130,10 +133,27 @@ export class World {
     return leaders.sort((a, b) => (b.raft?.state.term ?? 0) - (a.raft?.state.term ?? 0))[0];
   }
 
+  /** Whether there is a leader, and everything in its log is committed and applied everywhere. */
+  get isLevel(): boolean {
+    const { last } = this.ledger;
+    if (this.leader?.raft?.state.log.last.index !== last) return false;
+    return this.nodes.every(({ raft }) => raft?.state.handed === last && raft.state.log.last.index === last);
+  }
+
+  /** How it stands, in words. */
+  get description(): string {
+    const states = this.nodes.map(({ id, raft }) => {
+      if (raft === undefined) return `${id} is down`;
+      const { role, term, commit, log, handed } = raft.state;
+      return `${id} ${role} of term ${term}, log to ${log.last.index}, committed ${commit}, applied ${handed}`;
+    });
+    return `after ${this.seconds.toFixed(1)} s, ${this.ledger.last} committed: ${states.join('; ')}`;
+  }
+
   /** Lets time pass; false when something was violated. */
   run(milliseconds: number): boolean {
     const until = this.timeline.now + milliseconds * MS;
-    while (this.#violation === undefined && this.timeline.step(until));
+    while (this.#violation === undefined && this.timeline.step(until)) this.#checkTurns();
     return this.#violation === undefined;
   }
 
@@ -143,8 +163,15 @@ export class World {
     while (this.#violation === undefined) {
       if (condition()) return true;
       if (!this.timeline.step(until)) return condition();
+      this.#checkTurns();
     }
     return false;
+  }
+
+  /** Nodes that keep each other busy for nothing would keep time from passing. */
+  #checkTurns(): void {
+    if (this.turns > MOST_TURNS)
+      this.fail(new Violation('nobody turns for nothing', `${this.turns} callbacks`));
   }
 
   start(node: SimNode): void {

@@ -1,0 +1,153 @@
+import type { NodeMessage } from '../../src/node/raft-codec.ts';
+import type { ChangeRequest, Request } from '../../src/wire/ops.ts';
+import type { Outcome } from '../../src/wire/reply.ts';
+import { marked } from './ledger.ts';
+import type { SimNode } from './sim-node.ts';
+import { Violation } from './violation.ts';
+import { type Filter, World } from './world.ts';
+
+/** A request of a scenario, and its answer once there is one. */
+export interface Asked {
+  outcome: Outcome | undefined;
+}
+
+/** Thrown to end a scenario in which something was violated. */
+class Over extends Error {}
+
+/** Directs a cluster in fair weather through a schedule written as code: a scenario. */
+export class Director {
+  readonly world: World;
+  #count = 0;
+  #bans: Filter[] = [];
+
+  constructor(size: number, trace: ((line: string) => void) | undefined, segmentBytes = 200_000) {
+    this.world = new World({ seed: 1, size, trace, segmentBytes });
+    this.world.filter = (from, to, message) => this.#bans.every(passes => passes(from, to, message));
+  }
+
+  get nodes(): readonly SimNode[] {
+    return this.world.nodes;
+  }
+
+  node(number: number): SimNode {
+    return this.world.node(`n${number}`);
+  }
+
+  start(): void {
+    for (const node of this.nodes) this.world.start(node);
+  }
+
+  /** Lets time pass. */
+  elapse(milliseconds: number): void {
+    if (!this.world.run(milliseconds)) throw new Over();
+  }
+
+  /** Waits for what has to happen; that it does not is what is violated then. */
+  until(condition: () => boolean, what: string, milliseconds = 10_000): void {
+    if (this.world.runUntil(condition, milliseconds)) return;
+    this.expect(false, `${what} (waited ${milliseconds} ms)`);
+  }
+
+  expect(condition: boolean, what: string): void {
+    if (!condition) this.world.fail(new Violation('the scenario', what));
+    if (this.world.violation !== undefined) throw new Over();
+  }
+
+  /** Messages are lost from now on where this says so. */
+  lose(isLost: (from: string, to: string, message: NodeMessage) => boolean): void {
+    this.#bans.push((from, to, message) => !isLost(from, to, message));
+  }
+
+  /** Nothing is lost any more. */
+  loseNothing(): void {
+    this.#bans = [];
+  }
+
+  /** Makes a node the leader: nobody else may ask for votes meanwhile, and the old leader is cut off if need be. */
+  elect(node: SimNode): void {
+    const bans = [...this.#bans];
+    this.lose((from, _to, message) => message.type === 'request-vote' && from !== node.id);
+    const old = this.world.leader;
+    if (old !== undefined && old !== node) this.lose((from, to) => from === old.id || to === old.id);
+    this.until(() => node.raft?.state.role === 'leader', `${node.id} is elected`, 20_000);
+    this.#bans = bans;
+  }
+
+  /** Makes a node the leader, and waits until it has committed its no-op. */
+  establish(node: SimNode): void {
+    this.elect(node);
+    this.until(() => isEstablished(node), `${node.id} commits its no-op`);
+  }
+
+  /** Sends a change to a node. */
+  change(node: SimNode, request: ChangeRequest): Asked {
+    this.#count += 1;
+    return this.ask(node, { ...request, if: [...(request.if ?? []), marked(`s${this.#count}`)] });
+  }
+
+  set(node: SimNode, key: string, value: string): Asked {
+    return this.change(node, { op: 'set', key, value });
+  }
+
+  ask(node: SimNode, request: Request): Asked {
+    const asked: Asked = { outcome: undefined };
+    this.world.ask(node, request, outcome => {
+      asked.outcome = outcome;
+    });
+    return asked;
+  }
+
+  /** Waits for an answer that says that it was done. */
+  done(asked: Asked, what: string): void {
+    this.until(() => asked.outcome !== undefined, `${what} is answered`);
+    this.expect(asked.outcome?.ok === true, `${what} is done, not ${JSON.stringify(asked.outcome)}`);
+  }
+
+  cut(from: SimNode, to: SimNode): void {
+    this.world.link(from.id, to.id).cut(false);
+  }
+
+  /** Cuts a node off from all others. */
+  isolate(node: SimNode): void {
+    for (const other of this.nodes) {
+      if (other === node) continue;
+      this.cut(node, other);
+      this.cut(other, node);
+    }
+  }
+
+  mend(): void {
+    this.loseNothing();
+    for (const link of this.world.links) link.mend();
+  }
+
+  /** Mends everything, starts everyone, and waits for the nodes to be equal. */
+  recover(): void {
+    this.mend();
+    for (const node of this.nodes) {
+      node.disk.unstall();
+      node.process?.loop.resume();
+      this.world.start(node);
+    }
+    this.until(() => this.world.isLevel, 'all nodes are level again', 20_000);
+    this.world.finalChecks();
+    this.expect(true, 'nothing was violated');
+  }
+}
+
+/** Whether a node leads and knows all that was committed before. */
+export function isEstablished({ raft }: SimNode): boolean {
+  return (
+    raft?.state.role === 'leader' && raft.state.commit >= raft.state.leadsFrom && raft.state.leadsFrom > 0
+  );
+}
+
+/** Plays a scenario to its end; returns what was violated in it. */
+export function play(director: Director, scenario: (director: Director) => void): Violation | undefined {
+  try {
+    scenario(director);
+  } catch (error) {
+    if (!(error instanceof Over)) throw error;
+  }
+  return director.world.violation;
+}

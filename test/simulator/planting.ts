@@ -1,0 +1,96 @@
+import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Plant } from './plants.ts';
+import { CORES, Crew, spread } from './pool.ts';
+import { SCENARIOS } from './scenarios.ts';
+import type { Finding, Result, Task } from './worker.ts';
+
+const DIST = fileURLToPath(new URL('../..', import.meta.url));
+/** What the simulator is made of. */
+const PARTS = ['src', 'stages', 'test/simulator', 'test/shared'];
+
+/** What caught a planted mistake. */
+export interface Catch {
+  readonly plant: Plant;
+  /** Undefined when nothing did. */
+  readonly by: Task | undefined;
+  readonly finding: Finding | undefined;
+  /** Milliseconds of real time, and how many scenarios and seeds were run. */
+  readonly took: number;
+  readonly runs: number;
+}
+
+/** The compiled text with the mistake in it; throws unless there is exactly one place for it. */
+export function planted(text: string, { name, file, find, replace }: Plant): string {
+  const parts = text.split(find);
+  if (parts.length !== 2) {
+    throw new Error(`"${name}" has ${parts.length - 1} places in ${file}, not 1: mend the plant`);
+  }
+  return parts.join(replace);
+}
+
+/** Makes a copy of the compiled simulator and production code with one mistake in it, and removes it after use. */
+async function withPlanted<T>(plant: Plant, use: (tree: string) => Promise<T>): Promise<T> {
+  const tree = join(DIST, 'planted', `${process.pid}-${plant.name.replaceAll(/\W+/g, '-')}`);
+  try {
+    for (const part of PARTS) {
+      for (const entry of readdirSync(join(DIST, part), { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || !entry.name.endsWith('.js')) continue;
+        const from = join(entry.parentPath, entry.name);
+        const to = join(tree, from.slice(DIST.length));
+        mkdirSync(dirname(to), { recursive: true });
+        linkSync(from, to);
+      }
+    }
+    const file = join(tree, plant.file);
+    const text = planted(readFileSync(file, 'utf8'), plant);
+    unlinkSync(file); // or the text would be changed where it is linked from, too
+    writeFileSync(file, text);
+    return await use(tree);
+  } finally {
+    rmSync(tree, { recursive: true, force: true });
+  }
+}
+
+/** A check must have caught it; code that merely broke down would be noticed without any. */
+function isCatch({ finding }: Result): boolean {
+  return finding !== undefined && finding.property !== 'no node has a fault';
+}
+
+/** Runs every scenario, and then seeds, on code with a mistake in it until one catches it. */
+export function tryPlant(plant: Plant, seeds: number): Promise<Catch> {
+  return withPlanted(plant, async tree => {
+    const began = performance.now();
+    const crew = new Crew(pathToFileURL(join(tree, 'test/simulator/worker.js')));
+    let runs = 0;
+    try {
+      for (const task of tasks(seeds)) {
+        runs += 1;
+        const result = await crew.perform(task);
+        if (!isCatch(result)) continue;
+        return { plant, by: task, finding: result.finding, took: performance.now() - began, runs };
+      }
+      return { plant, by: undefined, finding: undefined, took: performance.now() - began, runs };
+    } finally {
+      await crew.end();
+    }
+  });
+}
+
+function* tasks(seeds: number): Generator<Task> {
+  for (const { name } of SCENARIOS) yield { kind: 'scenario', name };
+  for (let seed = 1; seed <= seeds; seed += 1) yield { kind: 'seed', seed };
+}
+
+/** Tries plants on all cores. */
+export async function tryPlants(
+  plants: readonly Plant[],
+  seeds: number,
+  onCatch: (caught: Catch) => void,
+): Promise<void> {
+  await spread(plants, CORES, async plant => {
+    onCatch(await tryPlant(plant, seeds));
+    return 'go on';
+  });
+}

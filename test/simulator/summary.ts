@@ -1,0 +1,63 @@
+import type { Tally } from './history.ts';
+import { ALL_FAULTS, type Fault } from './storm.ts';
+import type { Result } from './worker.ts';
+
+/** What many seeds came to, on one page. */
+export class Summary {
+  readonly findings: Result[] = [];
+  #seeds = 0;
+  #seconds = 0;
+  #took = 0;
+  #turns = 0;
+  #elections = 0;
+  #restarts = 0;
+  #entries = 0;
+  readonly #tally: Tally = { done: 0, conflict: 0, unknown: 0, refused: 0, stale: 0 };
+  readonly #faults = new Map<Fault, number>();
+
+  get seeds(): number {
+    return this.#seeds;
+  }
+
+  add(result: Result): void {
+    const { run, finding, took } = result;
+    if (finding !== undefined) this.findings.push(result);
+    if (run === undefined) return;
+    this.#seeds += 1;
+    this.#seconds += run.seconds;
+    this.#took += took;
+    this.#turns += run.turns;
+    this.#elections += run.elections;
+    this.#restarts += run.restarts;
+    this.#entries += run.entries;
+    for (const kind of Object.keys(this.#tally) as (keyof Tally)[]) this.#tally[kind] += run.tally[kind];
+    for (const [fault, count] of run.faults) this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + count);
+  }
+
+  get text(): string {
+    const { done, conflict, unknown, refused, stale } = this.#tally;
+    const count = (value: number) => value.toLocaleString('en');
+    const faults = ALL_FAULTS.map(
+      fault => `  ${fault.padEnd(16)}${count(this.#faults.get(fault) ?? 0).padStart(9)}`,
+    );
+    const cost = this.#took / 1_000 / Math.max(this.#seconds / 60, 1e-9);
+    return [
+      `${count(this.#seeds)} seeds, ${(this.#seconds / 3_600).toFixed(1)} simulated hours (a simulated minute took ${cost.toFixed(2)} s of a core)`,
+      `${count(this.#elections)} elections, ${count(this.#restarts)} restarts after crashes, ${count(this.#entries)} entries committed, ${count(this.#turns)} callbacks checked`,
+      `operations: ${count(done)} done, ${count(conflict)} conflicts, ${count(stale)} stale reads, ${count(refused)} refused, ${count(unknown)} with unknown outcome`,
+      'faults:',
+      ...faults,
+      this.findings.length === 0 ? 'nothing was violated' : `${this.findings.length} seeds FAILED`,
+    ].join('\n');
+  }
+}
+
+/** What broke, and how to see it happen again. */
+export function describeFinding({ task, finding }: Result): string {
+  const replay =
+    task.kind === 'seed'
+      ? `npm run sim -- --seed ${task.seed} --trace`
+      : `npm run sim -- --scenario "${task.name}" --trace`;
+  const which = task.kind === 'seed' ? `seed ${task.seed}` : task.name;
+  return `FAILED ${which}: ${finding?.message}\n  replay: ${replay}`;
+}

@@ -1,0 +1,44 @@
+import { parentPort } from 'node:worker_threads';
+import { playScenario } from './scenarios.ts';
+import { type Run, simulate } from './simulate.ts';
+
+/** What a worker is asked to do. */
+export type Task =
+  | { readonly kind: 'seed'; readonly seed: number; readonly duration?: number }
+  | { readonly kind: 'scenario'; readonly name: string };
+
+/** What was violated, as it travels between threads. */
+export interface Finding {
+  readonly property: string;
+  readonly message: string;
+}
+
+export interface Result {
+  readonly task: Task;
+  readonly finding: Finding | undefined;
+  /** Milliseconds of real time that it took. */
+  readonly took: number;
+  readonly run: Omit<Run, 'violation'> | undefined;
+}
+
+function perform(task: Task): Omit<Result, 'took'> {
+  if (task.kind === 'scenario') {
+    const violation = playScenario(task.name);
+    return { task, finding: violation && findingOf(violation), run: undefined };
+  }
+  const { violation, ...run } = simulate(
+    task.seed,
+    task.duration === undefined ? {} : { duration: task.duration },
+  );
+  return { task, finding: violation && findingOf(violation), run };
+}
+
+function findingOf({ property, message }: Finding): Finding {
+  return { property, message };
+}
+
+parentPort?.on('message', (task: Task) => {
+  const began = performance.now();
+  const result = perform(task);
+  parentPort?.postMessage({ ...result, took: performance.now() - began } satisfies Result);
+});
