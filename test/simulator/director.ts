@@ -11,6 +11,15 @@ export interface Asked {
   outcome: Outcome | undefined;
 }
 
+/** Messages that a scenario keeps on their way. */
+export interface Held {
+  readonly count: () => number;
+  /** Lets them arrive, and holds no others. */
+  readonly release: () => void;
+  /** Lets copies of them arrive: all, or the first so many. */
+  readonly repeat: (most?: number) => void;
+}
+
 /** Thrown to end a scenario in which something was violated. */
 class Over extends Error {}
 
@@ -56,6 +65,32 @@ export class Director {
   /** Messages are lost from now on where this says so. */
   lose(isLost: (from: string, to: string, message: NodeMessage) => boolean): void {
     this.#bans.push((from, to, message) => !isLost(from, to, message));
+  }
+
+  /** Messages are kept on their way from now on where this says so; returns what lets them arrive. */
+  hold(isHeld: (from: string, to: string, message: NodeMessage) => boolean): Held {
+    const held: { readonly from: string; readonly to: string; readonly message: NodeMessage }[] = [];
+    const ban: Filter = (from, to, message) => {
+      if (!isHeld(from, to, message)) return true;
+      held.push({ from, to, message });
+      return false;
+    };
+    this.#bans.push(ban);
+    const deliver = (some: typeof held) => {
+      for (const { from, to, message } of some) {
+        const node = this.world.node(to);
+        this.world.tell(() => `${to} gets what ${from} sent before: ${message.type}`);
+        node.arrive(() => node.onMessage(from, message));
+      }
+    };
+    return {
+      count: () => held.length,
+      release: () => {
+        this.#bans = this.#bans.filter(other => other !== ban);
+        deliver(held.splice(0));
+      },
+      repeat: (most = held.length) => deliver(held.slice(0, most)),
+    };
   }
 
   /** Nothing is lost any more. */

@@ -1,4 +1,13 @@
-import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Plant } from './plants.ts';
@@ -34,7 +43,7 @@ export function planted(text: string, { name, file, find, replace }: Plant): str
 async function withPlanted<T>(plant: Plant, use: (tree: string) => Promise<T>): Promise<T> {
   const tree = join(DIST, 'planted', `${process.pid}-${plant.name.replaceAll(/\W+/g, '-')}`);
   try {
-    for (const part of PARTS) {
+    for (const part of PARTS.filter(folder => existsSync(join(DIST, folder)))) {
       for (const entry of readdirSync(join(DIST, part), { recursive: true, withFileTypes: true })) {
         if (!entry.isFile() || !entry.name.endsWith('.js')) continue;
         const from = join(entry.parentPath, entry.name);

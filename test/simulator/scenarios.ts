@@ -1,5 +1,7 @@
 import { Director, play } from './director.ts';
+import { CLIENT_SCENARIOS } from './scenarios/clients.ts';
 import { CORE_SCENARIOS } from './scenarios/core.ts';
+import { DISK_SCENARIOS } from './scenarios/disks.ts';
 import type { Violation } from './violation.ts';
 
 /** A schedule of faults written as code, for what chance alone finds too seldom. */
@@ -11,7 +13,7 @@ export interface Scenario {
   readonly play: (director: Director) => void;
 }
 
-export const SCENARIOS: readonly Scenario[] = [...CORE_SCENARIOS];
+export const SCENARIOS: readonly Scenario[] = [...CORE_SCENARIOS, ...CLIENT_SCENARIOS, ...DISK_SCENARIOS];
 
 export function playScenario(name: string, trace?: (line: string) => void): Violation | undefined {
   const scenario = SCENARIOS.find(other => other.name === name);

@@ -26,8 +26,8 @@ export class SimDisk {
   readonly root = new SimDirectory();
   /** Microseconds that a sync takes, about. */
   latency = 400;
-  /** Syncs that are begun while this is set end only when it is unset; `Infinity` microseconds, so to say. */
-  isStalled = false;
+  /** Syncs of files of which this is true end only after `unstall`. */
+  stalls: (path: string) => boolean = () => false;
   /** The next sync fails, and what it was to make durable never is. */
   failsNextSync = false;
   /** Bytes that may still be written. */
@@ -51,7 +51,7 @@ export class SimDisk {
 
   /** Ends a stall: what waited is durable a little later. */
   unstall(): void {
-    this.isStalled = false;
+    this.stalls = () => false;
     const stalled = this.#stalled;
     this.#stalled = [];
     for (const go of stalled) go();
@@ -71,7 +71,7 @@ export class SimDisk {
       if (item instanceof SimDirectory) throw systemError('EISDIR', path);
       return item;
     };
-    const sync = (fd: number, done: Done) => this.#sync(at(fd).item, error => arrive(() => done(error)));
+    const sync = (fd: number, done: Done) => this.#sync(at(fd), error => arrive(() => done(error)));
     return {
       open: (path, flags) => {
         last += 1;
@@ -125,7 +125,7 @@ export class SimDisk {
     };
   }
 
-  #sync(item: SimFile | SimDirectory, done: Done): void {
+  #sync({ item, path }: Open, done: Done): void {
     const era = this.#era;
     const isGood = !this.failsNextSync;
     this.failsNextSync = false;
@@ -139,7 +139,7 @@ export class SimDisk {
       done(isGood ? null : systemError('EIO', 'fsync'));
     };
     const begin = () => this.#world.after(this.latency / 4 + this.#world.dice.around(this.latency), end);
-    if (this.isStalled) this.#stalled.push(begin);
+    if (this.stalls(path)) this.#stalled.push(begin);
     else begin();
   }
 

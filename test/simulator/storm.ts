@@ -132,7 +132,7 @@ export class Storm {
         this.#after(while_, () => this.#mendDisk(node));
         return;
       case 'stalled disk':
-        node.disk.isStalled = true;
+        node.disk.stalls = () => true;
         this.#after(while_, () => this.#mendDisk(node));
         return;
       case 'full disk':

@@ -56,10 +56,167 @@ function figure8(director: Director): void {
   director.recover();
 }
 
+/** Two candidates of one term ask the same voter, once before and once after it has been restarted. */
+function voteAcrossRestart(director: Director): void {
+  const [one, voter, other] = [director.node(1), director.node(2), director.node(3)];
+  director.lose((from, to) => (from === one.id && to === other.id) || (from === other.id && to === one.id));
+  const isAsking = (message: NodeMessage) => message.type === 'request-vote' && !message.pre;
+  const first = director.hold((from, to, message) => from === one.id && to === voter.id && isAsking(message));
+  const second = director.hold(
+    (from, to, message) => from === other.id && to === voter.id && isAsking(message),
+  );
+  director.lose((from, _to, message) => from === voter.id && message.type === 'request-vote');
+  director.start();
+  const termOf = ({ raft }: SimNode) => raft?.state.term ?? 0;
+  const stand = () => one.raft?.state.role === 'candidate' && other.raft?.state.role === 'candidate';
+  director.until(() => stand() && termOf(one) === termOf(other), 'two candidates stand in one term', 60_000);
+  const term = termOf(one);
+  director.lose((from, to) => from === one.id && to === voter.id); // no word of a leader reaches the voter
+  first.release();
+  director.until(() => voter.durable.voteIn(term) === one.id, 'the voter has voted');
+  second.repeat();
+  director.elapse(20);
+  director.world.kill(voter);
+  director.world.start(voter);
+  director.elapse(20);
+  second.repeat();
+  director.elapse(20);
+  director.recover();
+}
+
+/** A log that is longer, but of an older term, must not lead: it lacks what is committed. */
+function longerOlderLog(director: Director): void {
+  const [old, fresh, third] = [director.node(1), director.node(2), director.node(3)];
+  director.start();
+  director.establish(old);
+  director.elapse(300);
+  director.isolate(old);
+  for (let count = 0; count < 20; count += 1) director.set(old, '/a', `lost ${count}`);
+  director.until(() => old.durable.last > 20, 'the old leader writes what nobody gets');
+  director.elect(fresh);
+  director.done(director.set(fresh, '/a', 'kept'), 'a change at the new leader');
+  director.elapse(300);
+  director.world.kill(fresh);
+  director.mend();
+  director.lose((from, _to, message) => from === third.id && message.type === 'request-vote');
+  director.elapse(4_000);
+  director.expect(old.raft?.state.role !== 'leader', 'the longer log does not lead');
+  director.recover();
+}
+
+/** A new leader has to commit what it finds, though nobody asks it for anything. */
+function commitsWhatItFinds(director: Director): void {
+  const [first, second] = [director.node(1), director.node(2)];
+  director.start();
+  director.establish(first);
+  director.elapse(300);
+  const index = lastOf(first) + 1;
+  director.lose((from, _to, message) => from === second.id && message.type === 'appended');
+  director.lose((_from, to, message) => to !== second.id && goesBeyond(message, index - 1));
+  director.set(first, '/a', 'found');
+  director.until(() => second.durable.last === index, 'one follower gets the entry');
+  director.world.kill(first);
+  director.elapse(20);
+  director.loseNothing();
+  director.elect(second);
+  director.until(() => director.world.ledger.last >= index, 'the entry is committed');
+  director.recover();
+}
+
+/** A node that was alone for long comes back, and nobody's term or leader changes. */
+function isolatedRejoins(director: Director): void {
+  const [leader, lonely] = [director.node(1), director.node(3)];
+  director.start();
+  director.establish(leader);
+  const term = leader.raft?.state.term;
+  director.isolate(lonely);
+  director.elapse(10_000);
+  director.mend();
+  director.elapse(3_000);
+  director.expect(leader.raft?.state.role === 'leader', 'the leader still leads');
+  director.expect(leader.raft?.state.term === term, 'the term is the same');
+  director.recover();
+}
+
+/** A leader that cannot receive steps down, and one that cannot send is replaced. */
+function halfDeaf(director: Director): void {
+  const leader = director.node(1);
+  for (const isDeaf of [true, false]) {
+    director.start();
+    director.establish(leader);
+    for (const other of director.nodes) {
+      if (other === leader) continue;
+      if (isDeaf) director.cut(other, leader);
+      else director.cut(leader, other);
+    }
+    const isReplaced = () =>
+      director.nodes.some(node => node !== leader && node.raft?.state.role === 'leader');
+    director.until(
+      isReplaced,
+      isDeaf ? 'a leader that hears nobody is replaced' : 'a mute leader is replaced',
+      5_000,
+    );
+    director.recover();
+  }
+}
+
+/** A transfer to a node that cannot be reached is given up, and changes go on. */
+function transferToLaggard(director: Director): void {
+  const [leader, laggard] = [director.node(1), director.node(2)];
+  director.start();
+  director.establish(leader);
+  director.isolate(laggard);
+  director.elapse(200);
+  director.done(director.set(leader, '/a', 'before'), 'a change before the transfer');
+  const transfer = director.ask(leader, { op: 'transfer-leader', to: laggard.id });
+  director.elapse(20);
+  const change = director.set(leader, '/a', 'meanwhile');
+  director.until(() => transfer.outcome !== undefined, 'the transfer is answered', 2_000);
+  director.done(change, 'a change during the transfer');
+  director.expect(leader.raft?.state.role === 'leader', 'the old leader leads on');
+  director.recover();
+}
+
+/** Everything that a follower ever got comes again, in order, when it has long gone on. */
+function oldMessages(director: Director): void {
+  const [leader, follower] = [director.node(1), director.node(2)];
+  director.start();
+  director.establish(leader);
+  const seen: NodeMessage[] = [];
+  director.lose((from, to, message) => {
+    if (from === leader.id && to === follower.id) seen.push(message);
+    return false;
+  });
+  for (let count = 0; count < 10; count += 1) {
+    director.done(director.set(leader, '/a', `${count}`), 'a change');
+    director.elapse(100);
+  }
+  const applied = follower.raft?.state.handed;
+  for (const message of seen.splice(0)) follower.arrive(() => follower.onMessage(leader.id, message));
+  director.elapse(100);
+  director.expect((follower.raft?.state.handed ?? 0) >= (applied ?? 0), 'what was applied stays applied');
+  director.recover();
+}
+
 export const CORE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'an entry of an earlier term is not committed by being on a majority (Figure 8)',
     size: 5,
     play: figure8,
   },
+  { name: 'nobody votes twice in a term, not even across a restart', size: 3, play: voteAcrossRestart },
+  { name: 'a longer log of an older term does not lead', size: 3, play: longerOlderLog },
+  {
+    name: 'a new leader commits what it finds, though nobody asks for anything',
+    size: 3,
+    play: commitsWhatItFinds,
+  },
+  { name: 'a node that was alone comes back without an election', size: 3, play: isolatedRejoins },
+  { name: 'a leader that cannot hear or cannot speak is replaced', size: 3, play: halfDeaf },
+  {
+    name: 'a transfer to a node out of reach is given up, and changes go on',
+    size: 3,
+    play: transferToLaggard,
+  },
+  { name: 'messages of the past change nothing', size: 3, play: oldMessages },
 ];

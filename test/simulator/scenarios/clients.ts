@@ -1,0 +1,89 @@
+import type { Director } from '../director.ts';
+import type { Scenario } from '../scenarios.ts';
+
+/** A leader sleeps through an election; when it wakes, a read comes before anything that the others said. */
+function sleepingLeader(director: Director): void {
+  const [old, fresh] = [director.node(1), director.node(2)];
+  director.start();
+  director.establish(old);
+  director.done(director.set(old, '/a', 'old'), 'a change');
+  director.world.pause(old, 3_600_000);
+  director.isolate(old);
+  director.establish(fresh);
+  director.done(director.set(fresh, '/a', 'new'), 'a change at the new leader');
+  old.process?.loop.resume();
+  const read = director.ask(old, { op: 'get', key: '/a', timeout: 2_000 });
+  director.elapse(3_000);
+  director.expect(read.outcome !== undefined && !read.outcome.ok, 'the old leader shows nothing');
+  director.recover();
+}
+
+/** The same, but the answers to the leader's last round before its sleep come when it has woken. */
+function lateAnswers(director: Director): void {
+  const [old, fresh] = [director.node(1), director.node(2)];
+  director.start();
+  director.establish(old);
+  director.done(director.set(old, '/a', 'old'), 'a change');
+  const answers = director.hold((_from, to, message) => to === old.id && message.type === 'heartbeat-answer');
+  director.until(() => answers.count() >= 2, 'a round is answered');
+  director.world.pause(old, 3_600_000);
+  director.isolate(old);
+  director.establish(fresh);
+  director.done(director.set(fresh, '/a', 'new'), 'a change at the new leader');
+  old.process?.loop.resume();
+  director.ask(old, { op: 'get', key: '/a', timeout: 2_000 });
+  director.elapse(1);
+  answers.release();
+  director.elapse(100);
+  director.recover();
+}
+
+/** A leader proposes alone and is cut off; another's entry takes the place, and who asked is told for certain. */
+function replacedProposal(director: Director): void {
+  const [old, fresh] = [director.node(1), director.node(2)];
+  director.start();
+  director.establish(old);
+  director.elapse(300);
+  director.lose((from, _to, message) => from === old.id && message.type === 'append');
+  const lost = director.set(old, '/a', 'lost');
+  director.elapse(20);
+  director.elect(fresh);
+  director.done(director.set(fresh, '/b', 'kept'), 'a change at the new leader');
+  director.mend();
+  director.until(() => lost.outcome !== undefined, 'the change that was replaced is answered', 2_500);
+  director.expect(lost.outcome?.ok === false, 'it is not said to be done');
+  director.recover();
+}
+
+/** A leader proposes, is cut off, and gives up the change; another commits it. */
+function adoptedProposal(director: Director): void {
+  const [old, fresh] = [director.node(1), director.node(2)];
+  director.start();
+  director.establish(old);
+  director.elapse(300);
+  director.lose((_from, to, message) => to === old.id && message.type !== 'request-vote');
+  const adopted = director.set(old, '/a', 'adopted');
+  director.until(
+    () => fresh.durable.last === old.durable.last && old.durable.last > 2,
+    'a follower gets the entry',
+  );
+  director.isolate(old);
+  director.until(() => adopted.outcome !== undefined, 'the change is given up', 6_000);
+  director.establish(fresh);
+  director.recover();
+}
+
+export const CLIENT_SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'a leader that slept through an election shows nothing stale when it wakes',
+    size: 3,
+    play: sleepingLeader,
+  },
+  { name: 'answers to an earlier round do not confirm a read', size: 3, play: lateAnswers },
+  { name: 'a change that another took the place of is not said to be done', size: 3, play: replacedProposal },
+  {
+    name: 'a change that was given up and is committed after all was not denied',
+    size: 3,
+    play: adoptedProposal,
+  },
+];

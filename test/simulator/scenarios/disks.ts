@@ -1,0 +1,120 @@
+import type { Director } from '../director.ts';
+import type { Scenario } from '../scenarios.ts';
+
+/** The leader's disk hangs: the others are a majority, and work goes on. */
+function hangingDisk(director: Director): void {
+  const leader = director.node(1);
+  director.start();
+  director.establish(leader);
+  director.elapse(300);
+  leader.disk.stalls = () => true;
+  director.done(director.set(director.node(2), '/a', 'on two disks'), 'a change while the disk hangs');
+  director.done(director.ask(director.node(3), { op: 'get', key: '/a' }), 'a read while the disk hangs');
+  director.world.losePower(leader);
+  director.until(
+    () => director.world.leader !== undefined && director.world.leader !== leader,
+    'another leads',
+  );
+  director.recover();
+}
+
+/** A full disk: nothing is acknowledged that is not kept, and it goes on when there is room. */
+function fullDisk(director: Director): void {
+  const { world } = director;
+  director.start();
+  director.establish(director.node(1));
+  director.done(director.set(director.node(1), '/a', 'before'), 'a change before the disk is full');
+  for (const node of director.nodes) node.disk.room = 30; // a part of a record: the write is short
+  const stuck = director.set(director.node(1), '/a', 'does not fit');
+  director.elapse(3_000);
+  director.expect(stuck.outcome?.ok !== true, 'nothing is acknowledged that no disk has');
+  const refused = director.set(director.node(1), '/a', 'refused');
+  director.until(() => refused.outcome !== undefined, 'a change is refused while the disk is full');
+  const read = director.ask(director.node(1), { op: 'get', key: '/a', read: 'stale' });
+  director.done(read, 'a read while the disk is full');
+  for (const node of director.nodes) node.disk.room = Number.POSITIVE_INFINITY;
+  director.until(() => world.leader?.replica !== undefined, 'somebody leads', 10_000);
+  director.elapse(3_000);
+  const again = director.set(director.node(2), '/a', 'after');
+  director.done(again, 'a change when there is room again');
+  director.recover();
+}
+
+/** A sync fails: the process ends, and does not try a second time. */
+function failingSync(director: Director): void {
+  const { world } = director;
+  const [leader, follower] = [director.node(1), director.node(2)];
+  director.start();
+  director.establish(leader);
+  director.elapse(300);
+  let ended = 0;
+  world.onFatal = node => {
+    ended += 1;
+    world.losePower(node);
+  };
+  follower.disk.failsNextSync = true;
+  director.done(director.set(leader, '/a', 'on two disks'), 'a change that one disk fails to keep');
+  director.until(() => ended === 1, 'the process with the failing disk ends');
+  director.elapse(1_000);
+  director.recover();
+}
+
+/** The power goes in the first moments of a cluster, again and again, at every moment there is. */
+function firstMoments(director: Director): void {
+  const { world } = director;
+  for (let moment = 0; moment < 120; moment += 1) {
+    director.start();
+    director.elapse(moment % 40 === 0 ? 1_500 : (moment % 40) / 4);
+    for (const node of director.nodes) world.losePower(node);
+  }
+  director.recover();
+}
+
+/** All power goes at once, in the midst of changes, and comes back: again and again. */
+function blackouts(director: Director): void {
+  const { world } = director;
+  for (let round = 0; round < 10; round += 1) {
+    director.start();
+    director.until(() => world.leader !== undefined, 'somebody leads');
+    for (let count = 0; count < 5; count += 1) {
+      const node = director.nodes[count % director.nodes.length];
+      if (node !== undefined) director.set(node, `/${count}`, 'x'.repeat(100 * count));
+    }
+    director.elapse(round);
+    for (const node of director.nodes) world.losePower(node);
+  }
+  director.recover();
+}
+
+/** More than anyone keeps in memory is missing at a follower: it comes from the leader's disk. */
+function fromDisk(director: Director): void {
+  const [leader, follower] = [director.node(1), director.node(3)];
+  director.start();
+  director.establish(leader);
+  director.world.kill(follower);
+  for (let count = 0; count < 30; count += 1) {
+    director.done(director.set(leader, '/large', `${count} ${'x'.repeat(400_000)}`), 'a large change');
+  }
+  const first = leader.raft?.state.log.firstCached ?? 0;
+  director.expect(first > 3, 'the leader no longer has the first changes in memory');
+  director.world.start(follower);
+  director.recover();
+}
+
+export const DISK_SCENARIOS: readonly Scenario[] = [
+  { name: "work goes on while the leader's disk hangs", size: 3, play: hangingDisk },
+  {
+    name: 'a full disk keeps what it has, acknowledges nothing, and goes on when there is room',
+    size: 3,
+    play: fullDisk,
+  },
+  { name: 'a node ends when a sync fails', size: 3, play: failingSync },
+  { name: 'the power may go in the first moments of a cluster', size: 3, play: firstMoments },
+  { name: 'all power may go at once, again and again', size: 3, segmentBytes: 500, play: blackouts },
+  {
+    name: 'what is too old for memory comes from the disk',
+    size: 3,
+    segmentBytes: 1_000_000,
+    play: fromDisk,
+  },
+];
