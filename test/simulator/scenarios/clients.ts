@@ -38,6 +38,34 @@ function lateAnswers(director: Director): void {
   director.recover();
 }
 
+/** What a follower asked before it was restarted is answered to the process that came after it. */
+function readAcrossRestart(director: Director): void {
+  const [leader, follower, third] = [director.node(1), director.node(2), director.node(3)];
+  director.start();
+  director.establish(leader);
+  director.done(director.set(leader, '/a', 'old'), 'a change');
+  const answers = director.hold(
+    (_from, to, message) => to === follower.id && message.type === 'read-index-answer',
+  );
+  director.elapse(300);
+  director.ask(follower, { op: 'get', key: '/a' });
+  director.until(() => answers.count() > 0, 'the leader answers what the first process asked');
+  director.world.kill(follower);
+  director.world.start(follower);
+  director.elapse(500);
+  // The follower falls behind by a change; its new process asks, and gets the answer to the old one's question.
+  director.lose(
+    (_from, to, message) =>
+      to === follower.id && message.type !== 'read-index-answer' && message.type !== 'heartbeat',
+  );
+  director.done(director.set(third, '/a', 'new'), 'a change that the follower misses');
+  director.ask(follower, { op: 'get', key: '/a', timeout: 1_000 });
+  director.elapse(50);
+  answers.repeat(1);
+  director.elapse(50);
+  director.recover();
+}
+
 /** A leader proposes alone and is cut off; another's entry takes the place, and who asked is told for certain. */
 function replacedProposal(director: Director): void {
   const [old, fresh] = [director.node(1), director.node(2)];
@@ -80,6 +108,11 @@ export const CLIENT_SCENARIOS: readonly Scenario[] = [
     play: sleepingLeader,
   },
   { name: 'answers to an earlier round do not confirm a read', size: 3, play: lateAnswers },
+  {
+    name: 'what a process asked before a restart does not answer the next one',
+    size: 3,
+    play: readAcrossRestart,
+  },
   { name: 'a change that another took the place of is not said to be done', size: 3, play: replacedProposal },
   {
     name: 'a change that was given up and is committed after all was not denied',
