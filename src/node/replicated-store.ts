@@ -221,6 +221,7 @@ export class ReplicatedStore implements Machine {
     const proposals = changes.map(({ request }) => ({ command: commandOf(request), size: sizeOf(request) }));
     let index = this.#core.propose(proposals);
     for (const waiting of changes) {
+      this.#forsake(index, 'another leader came in between');
       const size = sizeOf(waiting.request);
       this.#proposed.set(index, { ...waiting, term: state.term, size });
       this.#uncommitted += size;
@@ -312,12 +313,18 @@ export class ReplicatedStore implements Machine {
     if (state.role === 'leader' && hasQuorum !== false) return;
     for (const [index, proposed] of this.#proposed) {
       if (now - proposed.since < LEADER_PATIENCE && hasQuorum !== false) continue;
-      this.#forget(index, proposed);
-      const code = hasQuorum === false ? 'NO_QUORUM' : 'LEADER_LOST';
-      const why = hasQuorum === false ? 'the leader lost its majority' : 'this node lost the lead';
-      const words = `${why} before this was committed; it may or may not happen: read before you repeat it`;
-      proposed.responder.answer(failed(failure(code, words, { definite: false })));
+      if (hasQuorum === false) this.#forsake(index, 'the leader lost its majority', 'NO_QUORUM');
+      else this.#forsake(index, 'this node lost the lead');
     }
+  }
+
+  /** Gives up what was proposed at an index, if anything was: others may have it, and commit it yet. */
+  #forsake(index: number, why: string, code: 'NO_QUORUM' | 'LEADER_LOST' = 'LEADER_LOST'): void {
+    const proposed = this.#proposed.get(index);
+    if (proposed === undefined) return;
+    this.#forget(index, proposed);
+    const words = `${why} before this was committed; it may or may not happen: read before you repeat it`;
+    proposed.responder.answer(failed(failure(code, words, { definite: false })));
   }
 
   #noLeader(): Failure {

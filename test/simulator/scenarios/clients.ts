@@ -101,6 +101,36 @@ function adoptedProposal(director: Director): void {
   director.recover();
 }
 
+/** A node proposes, is deposed, and leads again: its new proposal takes the place of the old one. */
+function proposalInTheSamePlace(director: Director): void {
+  const [one, two] = [director.node(1), director.node(2)];
+  director.start();
+  director.establish(one);
+  director.elapse(300);
+  director.lose((from, _to, message) => from === one.id && message.type === 'append');
+  const lost = [1, 2, 3, 4, 5].map(count => director.set(one, '/a', `lost ${count}`));
+  director.elapse(20);
+  director.loseNothing();
+  const first = (one.raft?.state.log.last.index ?? 0) - 4;
+  // The other leads just long enough to cut the entry off, and its own no-op goes no further.
+  director.lose((from, to, message) => from === two.id && to !== one.id && message.type === 'append');
+  director.lose((from, _to, message) => from === one.id && message.type === 'append');
+  director.lose((from, to, message) => from === one.id && to === two.id && message.type === 'appended');
+  director.elect(two);
+  director.until(() => one.raft?.state.log.termAt(first) === two.raft?.state.term, 'the entry is replaced');
+  director.world.kill(two);
+  director.elapse(20);
+  director.loseNothing();
+  director.establish(one);
+  for (const { length } of ['1', '22', '333', '4444']) director.set(one, '/a', `kept ${length}`);
+  director.elapse(200);
+  director.expect(
+    lost.every(({ outcome }) => outcome !== undefined),
+    'every change that was replaced is answered',
+  );
+  director.recover();
+}
+
 export const CLIENT_SCENARIOS: readonly Scenario[] = [
   {
     name: 'a leader that slept through an election shows nothing stale when it wakes',
@@ -118,5 +148,10 @@ export const CLIENT_SCENARIOS: readonly Scenario[] = [
     name: 'a change that was given up and is committed after all was not denied',
     size: 3,
     play: adoptedProposal,
+  },
+  {
+    name: 'a proposal in the place of an earlier one leaves nobody waiting',
+    size: 3,
+    play: proposalInTheSamePlace,
   },
 ];
