@@ -60,8 +60,8 @@ class RaftNode implements Service {
   }
 
   #begin(nodes: readonly NodeAddress[]): void {
-    const { storage, join } = this.#journal;
-    const begun = writeFirstEntry(storage, nodes);
+    const { storage, recovered, join } = this.#journal;
+    const begun = writeFirstEntry(storage, recovered.ballot, nodes);
     join(clusterOf(nodes));
     this.#join(begun, clusterOf(nodes));
   }

@@ -121,7 +121,9 @@ export class SimNode implements LinkEnd {
       },
     );
     const beginning =
-      recovered.entries.length > 0 ? recovered : writeFirstEntry(storage, this.#options.nodes);
+      recovered.entries.length > 0
+        ? recovered
+        : writeFirstEntry(storage, recovered.ballot, this.#options.nodes);
     let raft: Raft | undefined;
     const random = dice.fork();
     const replica = new Replica({

@@ -70,6 +70,38 @@ function firstMoments(director: Director): void {
   director.recover();
 }
 
+/** Where the log's file hangs and that of the votes does not, a vote outlives the entry that all begin with. */
+function voteBeforeTheFirstEntry(director: Director): void {
+  const { world } = director;
+  const [candidate, ...voters] = director.nodes;
+  if (candidate === undefined) return;
+  world.start(candidate);
+  for (const voter of voters) {
+    voter.disk.stalls = path => path.includes('/log/');
+    director.lose((from, _to, message) => from === voter.id && message.type === 'request-vote');
+    world.start(voter);
+  }
+  director.until(
+    () => voters.every(voter => voter.durable.voteIn(2) === candidate.id),
+    'all have voted',
+    20_000,
+  );
+  for (const voter of voters) world.losePower(voter);
+  director.expect(
+    voters.some(voter => voter.durable.last === 0),
+    'an entry was lost',
+  );
+  for (let time = 0; time < 2; time += 1) {
+    director.elapse(100);
+    for (const voter of voters) {
+      voter.disk.unstall();
+      world.kill(voter);
+      world.start(voter);
+    }
+  }
+  director.recover();
+}
+
 /** All power goes at once, in the midst of changes, and comes back: again and again. */
 function blackouts(director: Director): void {
   const { world } = director;
@@ -110,6 +142,7 @@ export const DISK_SCENARIOS: readonly Scenario[] = [
   },
   { name: 'a node ends when a sync fails', size: 3, play: failingSync },
   { name: 'the power may go in the first moments of a cluster', size: 3, play: firstMoments },
+  { name: 'a vote may reach the disk before the first entry does', size: 5, play: voteBeforeTheFirstEntry },
   { name: 'all power may go at once, again and again', size: 3, segmentBytes: 500, play: blackouts },
   {
     name: 'what is too old for memory comes from the disk',
