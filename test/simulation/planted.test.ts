@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { planted, tryPlants } from '../simulator/planting.ts';
+import { planted, plantedFile, tryPlants } from '../simulator/planting.ts';
 import { PLANTS } from '../simulator/plants.ts';
 
 /** Those that a scenario or the very first seeds catch; `npm run sim -- --planted` tries them all. */
@@ -35,6 +35,10 @@ describe('a mistake planted in the production code', () => {
       expect(caught.get(name)).to.be.a('string');
     });
   }
+
+  it('has its place in the code as it is', () => {
+    for (const plant of PLANTS) expect(plantedFile(plant)).to.be.a('string');
+  });
 
   it('has exactly one place, or it is an error', () => {
     const plant = { name: 'a', file: 'a.js', find: 'x', replace: 'y' };

@@ -1,25 +1,7 @@
-import type { Condition } from '../../src/wire/fields.ts';
-
-/** What a client knows of one of its operations, as a checker of histories wants it. Times in microseconds. */
-export interface Operation {
-  readonly client: string;
-  readonly kind: 'get' | 'set' | 'remove';
-  readonly key: string;
-  /** Of a set. */
-  readonly value: string | undefined;
-  /** The condition of a change, but for its mark. */
-  readonly condition: Condition | undefined;
-  readonly invoked: number;
-  readonly completed: number;
-  /** `unknown`: it may have happened, and may still happen. */
-  readonly outcome: 'done' | 'conflict' | 'unknown';
-  /** What a get was shown. */
-  readonly shown: string | null | undefined;
-  /** The revision that a change got, or of the key that a get was shown; 0 where there is none. */
-  readonly mod: number;
-  /** Of a remove: whether there was something to remove. */
-  readonly removed: boolean;
-}
+import { checkLinearizable } from '../shared/linearizability.ts';
+import type { Operation } from '../shared/register.ts';
+import type { Ledger } from './ledger.ts';
+import { violated } from './violation.ts';
 
 /** How the operations of a run ended. */
 export interface Tally {
@@ -29,4 +11,43 @@ export interface Tally {
   /** Refused for certain. */
   refused: number;
   stale: number;
+}
+
+/** What the search for an order may take on each key; few need a hundredth. */
+const MOST_STEPS = 100_000;
+
+/** All operations of a run, as their clients saw them. */
+export class History {
+  readonly #operations: Operation[] = [];
+  /** The marks of changes of unknown outcome. */
+  readonly #marks = new Map<Operation, string>();
+
+  add(operation: Operation, mark: string | undefined): void {
+    this.#operations.push(operation);
+    if (mark !== undefined && operation.result.kind === 'unknown') this.#marks.set(operation, mark);
+  }
+
+  /**
+   * Asks a checker that knows nothing of logs whether the history is linearizable. What a client never learnt the
+   * ledger knows by now: without that, hundreds of operations that may have happened at any time are beyond a search.
+   * Some searches are too long even so; false: one was given up, and the judge of each answer has to be enough.
+   */
+  check(ledger: Ledger): boolean {
+    const history = this.#operations.map(operation => this.#settled(operation, ledger));
+    const verdict = checkLinearizable(history, { steps: MOST_STEPS });
+    if (!verdict.ok && !verdict.isUndecided) violated('linearizable histories', verdict.explanation);
+    return verdict.ok;
+  }
+
+  #settled(operation: Operation, ledger: Ledger): Operation {
+    const mark = this.#marks.get(operation);
+    if (mark === undefined) return operation;
+    const done = ledger.doneOf(mark);
+    if (done === undefined) return { ...operation, result: { kind: 'failed' } };
+    const { effect, at: returned } = done;
+    if (!effect.isDone) return { ...operation, returned, result: { kind: 'conflict' } };
+    const { op } = operation.action;
+    const result = op === 'set' ? { mod: effect.rev } : { removed: effect.removed };
+    return { ...operation, returned, result: { kind: 'ok', ...result } };
+  }
 }

@@ -15,6 +15,8 @@ export interface Line {
 export interface Done {
   readonly index: number;
   readonly effect: Effect;
+  /** When it was first known to be committed. */
+  readonly at: number;
 }
 
 /** The one sequence of committed entries that all nodes must agree on, and what it makes of the store. */
@@ -24,6 +26,11 @@ export class Ledger {
   readonly #done = new Map<string, Done>();
   /** Changes that a client was told would never happen. */
   readonly #never = new Map<string, string>();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   get last(): number {
     return this.#lines.length;
@@ -76,7 +83,7 @@ export class Ledger {
     if (code !== undefined) {
       violated('a definite error is never committed', `${mark} was answered ${code} and is entry ${index}`);
     }
-    this.#done.set(mark, { index, effect });
+    this.#done.set(mark, { index, effect, at: this.#now() });
   }
 }
 

@@ -39,6 +39,11 @@ export function planted(text: string, { name, file, find, replace }: Plant): str
   return parts.join(replace);
 }
 
+/** The compiled file of a plant with the mistake in it. */
+export function plantedFile(plant: Plant): string {
+  return planted(readFileSync(join(DIST, plant.file), 'utf8'), plant);
+}
+
 /** Makes a copy of the compiled simulator and production code with one mistake in it, and removes it after use. */
 async function withPlanted<T>(plant: Plant, use: (tree: string) => Promise<T>): Promise<T> {
   const tree = join(DIST, 'planted', `${process.pid}-${plant.name.replaceAll(/\W+/g, '-')}`);
@@ -53,7 +58,7 @@ async function withPlanted<T>(plant: Plant, use: (tree: string) => Promise<T>): 
       }
     }
     const file = join(tree, plant.file);
-    const text = planted(readFileSync(file, 'utf8'), plant);
+    const text = plantedFile(plant);
     unlinkSync(file); // or the text would be changed where it is linked from, too
     writeFileSync(file, text);
     return await use(tree);

@@ -1,11 +1,11 @@
-import type { Condition } from '../../src/wire/fields.ts';
-import type { ChangeRequest, Request } from '../../src/wire/ops.ts';
+import type { ChangeRequest, Request, RequestOf } from '../../src/wire/ops.ts';
 import type { Outcome } from '../../src/wire/reply.ts';
+import type { Action, Condition, Result } from '../shared/register.ts';
 import type { Answers } from './answers.ts';
 import type { Dice } from './dice.ts';
 import { MS } from './event-loop.ts';
-import type { Operation, Tally } from './history.ts';
-import { marked } from './ledger.ts';
+import type { History, Tally } from './history.ts';
+import { marked, markOf } from './ledger.ts';
 import type { SimNode } from './sim-node.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -16,7 +16,7 @@ export interface SimClientOptions {
   readonly nodes: readonly SimNode[];
   readonly keys: readonly string[];
   readonly answers: Answers;
-  readonly history: Operation[];
+  readonly history: History;
   readonly tally: Tally;
   /** Runs checks, and keeps what they find from whoever called. */
   readonly guard: (checks: () => void) => void;
@@ -37,7 +37,6 @@ export class SimClient {
   #isStopped = false;
   /** The last revision of each key that it was shown, for conditions. */
   readonly #mods = new Map<string, number>();
-  readonly #values = new Map<string, string | null>();
 
   constructor(options: SimClientOptions) {
     this.#options = options;
@@ -96,18 +95,12 @@ export class SimClient {
   }
 
   #condition(key: string): Condition {
-    const { dice } = this.#options;
-    const value = this.#values.get(key);
-    if (typeof value === 'string' && dice.chance(0.4)) return { value };
-    if (dice.chance(0.5)) return { mod: this.#mods.get(key) ?? 0 };
-    return dice.chance(0.3) ? { absent: true } : { exists: true };
+    return this.#options.dice.chance(0.8) ? { mod: this.#mods.get(key) ?? 0 } : { absent: true };
   }
 
   #learn(request: Request, outcome: Outcome | undefined): void {
     if (outcome?.ok !== true || !('key' in request) || request.key === undefined) return;
     this.#mods.set(request.key, Number(outcome.mod ?? 0));
-    if (request.op === 'set') this.#values.set(request.key, request.value);
-    if (request.op === 'get') this.#values.set(request.key, outcome.value as string | null);
   }
 }
 
@@ -194,44 +187,48 @@ class Attempt {
   #record(outcome: Outcome | undefined): void {
     const { tally, history, name, timeline } = this.#options;
     const request = this.#request;
-    const isUnknown = outcome === undefined || (!outcome.ok && !outcome.error.definite);
-    const isConflict = outcome?.ok === false && outcome.error.code === 'CONFLICT';
-    const isGet = request.op === 'get';
-    const isStale = isGet && request.read === 'stale';
-    if (isStale) tally.stale += 1;
-    else if (isUnknown) tally.unknown += 1;
-    else if (isConflict) tally.conflict += 1;
-    else if (outcome.ok) tally.done += 1;
-    else tally.refused += 1;
-    if (isStale || (isGet && outcome?.ok !== true)) return;
-    if (!isUnknown && !isConflict && !outcome.ok) return;
-    if (request.op !== 'get' && request.op !== 'set' && request.op !== 'remove') return;
-    const reply = outcome?.ok === true ? outcome : undefined;
-    history.push({
-      client: name,
-      kind: request.op,
-      key: request.key ?? '',
-      value: request.op === 'set' ? request.value : undefined,
-      condition: isGet ? undefined : conditionOf(request),
-      invoked: this.#invoked,
-      completed: timeline.now,
-      outcome: isUnknown ? 'unknown' : isConflict ? 'conflict' : 'done',
-      shown: isGet ? ((reply?.value as string | null) ?? null) : undefined,
-      mod: Number(reply?.mod ?? 0),
-      removed: reply?.removed === 1,
-    });
+    const result = resultOf(request, outcome);
+    if (request.op === 'get' && request.read === 'stale') tally.stale += 1;
+    else {
+      tally[TALLY[result.kind]] += 1;
+      if (request.op !== 'get' && request.op !== 'set' && request.op !== 'remove') return;
+      const { key = '' } = request;
+      const times = { invoked: this.#invoked, returned: timeline.now };
+      const mark = request.op === 'get' ? undefined : markOf(request);
+      history.add({ client: name, key, action: actionOf(request), ...times, result }, mark);
+    }
   }
+}
+
+const TALLY = { ok: 'done', conflict: 'conflict', failed: 'refused', unknown: 'unknown' } as const;
+
+/** What the client learnt. */
+function resultOf(request: Request, outcome: Outcome | undefined): Result {
+  if (outcome === undefined) return { kind: 'unknown' };
+  if (!outcome.ok) {
+    const { code, definite, mod } = outcome.error;
+    if (code === 'CONFLICT') return { kind: 'conflict', mod: Number(mod) };
+    return { kind: definite ? 'failed' : 'unknown' };
+  }
+  if (request.op === 'remove') return { kind: 'ok', removed: Number(outcome.removed) };
+  const mod = Number(outcome.mod);
+  return request.op === 'get'
+    ? { kind: 'ok', value: outcome.value as string | null, mod }
+    : { kind: 'ok', mod };
+}
+
+/** The operation as the checker of histories knows it: without its mark, which always holds. */
+function actionOf(request: RequestOf<'get'> | ChangeRequest): Action {
+  if (request.op === 'get') return { op: 'get' };
+  const condition = request.if?.find(({ key }) => key === undefined) as Condition | undefined;
+  const only = condition === undefined ? {} : { if: condition };
+  return request.op === 'set' ? { op: 'set', value: request.value, ...only } : { op: 'remove', ...only };
 }
 
 /** The same request as another change: the one before was not made. */
 function remarked(request: Request, mark: string): Request {
   if (request.op !== 'set' && request.op !== 'remove') return request;
   return { ...request, if: [...(request.if ?? []).slice(0, -1), marked(mark)] };
-}
-
-/** The condition of a change beside its mark. */
-function conditionOf(request: ChangeRequest): Condition | undefined {
-  return request.if?.find(condition => condition.key === undefined);
 }
 
 function nameOf(request: Request): string {

@@ -25,6 +25,8 @@ export interface Run {
   readonly entries: number;
   readonly restarts: number;
   readonly tally: Tally;
+  /** See `World`. */
+  readonly isExplained: boolean;
   readonly faults: ReadonlyMap<Fault, number>;
 }
 
@@ -58,6 +60,7 @@ export function simulate(seed: number, { duration = STORMY, trace }: SimulateOpt
     entries: world.ledger.last,
     restarts: world.nodes.reduce((sum, node) => sum + node.life - 1, 0),
     tally: world.tally,
+    isExplained: world.isExplained,
     faults: storm.counts,
   };
 }

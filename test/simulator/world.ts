@@ -5,7 +5,7 @@ import type { Outcome } from '../../src/wire/reply.ts';
 import { Answers } from './answers.ts';
 import { Dice } from './dice.ts';
 import { MS } from './event-loop.ts';
-import type { Operation, Tally } from './history.ts';
+import { History, type Tally } from './history.ts';
 import { Invariants } from './invariants.ts';
 import { Ledger } from './ledger.ts';
 import { Promises } from './promises.ts';
@@ -41,13 +41,15 @@ export class World {
   readonly timeline = new Timeline();
   readonly dice: Dice;
   readonly nodes: readonly SimNode[];
-  readonly ledger = new Ledger();
+  readonly ledger = new Ledger(() => this.timeline.now);
   readonly answers = new Answers(this.ledger);
   readonly invariants: Invariants;
-  readonly history: Operation[] = [];
+  readonly history = new History();
   readonly tally: Tally = { done: 0, conflict: 0, unknown: 0, refused: 0, stale: 0 };
   /** Callbacks that the nodes have run. */
   turns = 0;
+  /** At the end: whether the checker of histories has found an order that explains what all clients saw. */
+  isExplained = false;
   /** Messages that arrive only when this says so. */
   filter: Filter = () => true;
   /** A node whose disk failed; it ends as soon as its callback has. */
@@ -244,7 +246,10 @@ export class World {
 
   /** What must hold when a run is over. */
   finalChecks(): void {
-    this.#guard(() => this.invariants.checkAllDurable());
+    this.#guard(() => {
+      this.invariants.checkAllDurable();
+      this.isExplained = this.history.check(this.ledger);
+    });
   }
 
   /** Adds a line to the trace. */
