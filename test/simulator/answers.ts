@@ -1,7 +1,7 @@
 import type { ChangeRequest, Request, RequestOf } from '../../src/wire/ops.ts';
 import type { Outcome, Success } from '../../src/wire/reply.ts';
 import { type Ledger, markOf } from './ledger.ts';
-import { violated } from './violation.ts';
+import { FAULT, violated } from './violation.ts';
 
 /**
  * Judges each answer of a node against the ledger. Since every answer tells the revision that it is about, and the
@@ -26,7 +26,7 @@ export class Answers {
   /** Looks at what a node answers; returns the revision that whoever gets the answer will know of. */
   judge(node: string, request: Request, outcome: Outcome, floor: number): number {
     if (!outcome.ok && outcome.error.code === 'INTERNAL')
-      violated('no node has a fault', `${node}: ${outcome.error.message}`);
+      violated(FAULT, `${node}: ${outcome.error.message}`);
     if (request.op === 'get') return outcome.ok ? this.#judgeGet(node, request, outcome, floor) : 0;
     if (request.op === 'set' || request.op === 'remove')
       return this.#judgeChange(node, request, outcome, floor);

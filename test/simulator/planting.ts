@@ -13,6 +13,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Plant } from './plants.ts';
 import { CORES, Crew, spread } from './pool.ts';
 import { SCENARIOS } from './scenarios.ts';
+import { FAULT } from './violation.ts';
 import type { Finding, Result, Task } from './worker.ts';
 
 const DIST = fileURLToPath(new URL('../..', import.meta.url));
@@ -69,7 +70,7 @@ async function withPlanted<T>(plant: Plant, use: (tree: string) => Promise<T>): 
 
 /** A check must have caught it; code that merely broke down would be noticed without any. */
 function isCatch({ finding }: Result): boolean {
-  return finding !== undefined && finding.property !== 'no node has a fault';
+  return finding !== undefined && finding.property !== FAULT;
 }
 
 /** Runs every scenario, and then seeds, on code with a mistake in it until one catches it. */

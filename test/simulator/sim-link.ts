@@ -54,7 +54,6 @@ export class SimLink {
   #held: (() => void)[] | undefined;
   #lastArrival = 0;
   #queued = 0;
-  #mostQueued = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -62,15 +61,6 @@ export class SimLink {
 
   get isUp(): boolean {
     return this.#isUp;
-  }
-
-  get isCut(): boolean {
-    return this.#isCut;
-  }
-
-  /** The most bytes that were ever on their way. */
-  get mostQueued(): number {
-    return this.#mostQueued;
   }
 
   /** Nothing gets through any more. With `holds` it waits for `mend`, and else it is lost. */
@@ -145,7 +135,6 @@ export class SimLink {
     else at = Math.max(at, this.#lastArrival);
     this.#lastArrival = Math.max(at, this.#lastArrival);
     this.#queued += text.length;
-    this.#mostQueued = Math.max(this.#mostQueued, this.#queued);
     timeline.after(at - timeline.now, () => {
       this.#queued -= text.length;
       const isLate = epoch !== this.#epoch;

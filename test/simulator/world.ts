@@ -10,10 +10,11 @@ import { Invariants } from './invariants.ts';
 import { Ledger } from './ledger.ts';
 import { Promises } from './promises.ts';
 import { SimClient } from './sim-client.ts';
-import { SimLink } from './sim-link.ts';
+import type { SimLink } from './sim-link.ts';
+import { SimNetwork } from './sim-network.ts';
 import { type NodeEvents, SimNode } from './sim-node.ts';
 import { Timeline } from './timeline.ts';
-import { Violation } from './violation.ts';
+import { messageOf, thrownAt, Violation } from './violation.ts';
 
 export interface WorldOptions {
   readonly seed: number;
@@ -58,7 +59,7 @@ export class World {
   };
   readonly #promises: Promises;
   #violation: Violation | undefined;
-  readonly #links = new Map<string, SimLink>();
+  readonly #network: SimNetwork;
   readonly #clients: SimClient[] = [];
   readonly #trace: ((line: string) => void) | undefined;
 
@@ -86,22 +87,13 @@ export class World {
     });
     this.invariants = new Invariants(this.ledger, this.nodes);
     this.#promises = new Promises(new Map(this.nodes.map(node => [node.id, node])), this.ledger);
-    for (const from of this.nodes) {
-      for (const to of this.nodes) {
-        if (from === to) continue;
-        const onArrival = (sender: string, receiver: string, message: NodeMessage) =>
-          this.#arrives(sender, receiver, message);
-        const link = new SimLink({
-          timeline: this.timeline,
-          dice: this.dice.fork(),
-          from,
-          to,
-          onArrival,
-          isHaunted,
-        });
-        this.#links.set(`${from.id} ${to.id}`, link);
-      }
-    }
+    this.#network = new SimNetwork({
+      timeline: this.timeline,
+      dice: this.dice.fork(),
+      ends: this.nodes,
+      onArrival: (from, to, message) => this.#arrives(from, to, message),
+      isHaunted,
+    });
   }
 
   get violation(): Violation | undefined {
@@ -120,13 +112,11 @@ export class World {
   }
 
   link(from: string, to: string): SimLink {
-    const link = this.#links.get(`${from} ${to}`);
-    if (link === undefined) throw new Error(`there is no link from ${from} to ${to}`);
-    return link;
+    return this.#network.link(from, to);
   }
 
   get links(): readonly SimLink[] {
-    return [...this.#links.values()];
+    return this.#network.links;
   }
 
   /** The running node that leads the latest term that anyone leads. */
@@ -186,11 +176,7 @@ export class World {
       else this.fail(new Violation('a node opens what it has left', `${node.id}: ${messageOf(error)}`));
       return;
     }
-    for (const other of this.nodes) {
-      if (other === node) continue;
-      this.link(other.id, node.id).break();
-      this.link(node.id, other.id).open();
-    }
+    this.#network.begin(node);
   }
 
   /** Ends a process; the others notice at once, as its sockets are closed for it. */
@@ -198,7 +184,7 @@ export class World {
     if (!node.isRunning) return;
     this.tell(() => `${node.id} is killed`);
     node.kill();
-    for (const other of this.nodes) if (other !== node) this.link(other.id, node.id).break();
+    this.#network.leave(node);
   }
 
   /** Ends a machine: what it has not synced may be lost, and the others only hear nothing any more. */
@@ -268,7 +254,7 @@ export class World {
     try {
       checks();
     } catch (error) {
-      this.fail(error instanceof Violation ? error : new Violation('no check fails', stackOf(error)));
+      this.fail(error instanceof Violation ? error : thrownAt('a check', error));
     }
   }
 
@@ -278,7 +264,7 @@ export class World {
       this.turns += 1;
       this.#guard(() => this.invariants.check(node));
     },
-    onThrow: (node, error) => this.fail(violationOf(node, error)),
+    onThrow: (node, error) => this.fail(thrownAt(node.id, error)),
     onFatal: (node, error) => {
       this.tell(() => `${node.id} cannot go on: ${error.message}`);
       this.onFatal(node, error);
@@ -298,22 +284,6 @@ export class World {
     this.tell(() => `${to} <- ${from} ${describe(message)}`);
     return true;
   }
-}
-
-/** What a node's code threw: an invariant of its own that was broken, or a fault that nobody foresaw. */
-function violationOf(node: SimNode, error: unknown): Violation {
-  const message = messageOf(error);
-  const isOwnCheck = /^(broken invariant|journal): /.test(message);
-  const property = isOwnCheck ? "the node's own invariants" : 'no node has a fault';
-  return new Violation(property, `${node.id}: ${isOwnCheck ? message : stackOf(error)}`);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function describe(message: NodeMessage): string {
