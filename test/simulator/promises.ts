@@ -61,8 +61,8 @@ export class Promises {
     if (durable.highest < match) {
       violated('no answer before its fsync', `${id} answered for ${match}; its disk has ${durable.highest}`);
     }
-    // In a later term its log may have been replaced since, and the answer tells of what was.
-    if (durable.term > term || raft === undefined || match === 0) return;
+    // Once it is in a later term, its log may have been replaced, and the answer tells of what was.
+    if (raft === undefined || raft.state.term > term || match === 0) return;
     if (durable.entryAt(match)?.term === raft.state.log.termAt(match)) return;
     violated(
       'no answer before its fsync',
