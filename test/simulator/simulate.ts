@@ -47,7 +47,7 @@ export function simulate(seed: number, { duration = STORMY, trace }: SimulateOpt
   const pause = dice.pick([30, 100, 300]) * MS;
   const clients = dice.between(2, 5);
   for (let client = 1; client <= clients; client += 1) {
-    world.addClient(`c${client}`, keys, dice.pick([1, 4, 16]), pause);
+    world.addClient(`c${client}`, keys, dice.pick([1, 3, 8]), pause);
   }
   const storm = new Storm(world, dice.fork());
   if (world.run(duration)) recover(world, storm);
