@@ -73,6 +73,18 @@ function isCatch({ finding }: Result): boolean {
   return finding !== undefined && finding.property !== FAULT;
 }
 
+/** What fails on the code as it is catches nothing. */
+async function mustPass(task: Task): Promise<void> {
+  const crew = new Crew();
+  try {
+    const { finding } = await crew.perform(task);
+    if (finding !== undefined)
+      throw new Error(`without any mistake planted, ${JSON.stringify(task)}: ${finding.message}`);
+  } finally {
+    await crew.end();
+  }
+}
+
 /** Runs every scenario, and then seeds, on code with a mistake in it until one catches it. */
 export function tryPlant(plant: Plant, seeds: number): Promise<Catch> {
   return withPlanted(plant, async tree => {
@@ -84,7 +96,9 @@ export function tryPlant(plant: Plant, seeds: number): Promise<Catch> {
         runs += 1;
         const result = await crew.perform(task);
         if (!isCatch(result)) continue;
-        return { plant, by: task, finding: result.finding, took: performance.now() - began, runs };
+        const took = performance.now() - began;
+        await mustPass(task);
+        return { plant, by: task, finding: result.finding, took, runs };
       }
       return { plant, by: undefined, finding: undefined, took: performance.now() - began, runs };
     } finally {

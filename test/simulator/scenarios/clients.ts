@@ -66,6 +66,29 @@ function readAcrossRestart(director: Director): void {
   director.recover();
 }
 
+/** The answer to a read comes a second time, when another read waits and the follower is behind. */
+function answeredTwice(director: Director): void {
+  const [leader, follower, third] = [director.node(1), director.node(2), director.node(3)];
+  director.start();
+  director.establish(leader);
+  director.done(director.set(leader, '/a', 'old'), 'a change');
+  director.elapse(300);
+  const answers = director.hold(
+    (_from, to, message) => to === follower.id && message.type === 'read-index-answer',
+  );
+  const first = director.ask(follower, { op: 'get', key: '/a' });
+  director.until(() => answers.count() > 0, 'the leader answers');
+  answers.repeat(1);
+  director.done(first, 'the first read');
+  director.lose((_from, to, message) => to === follower.id && message.type !== 'heartbeat');
+  director.done(director.set(third, '/a', 'new'), 'a change that the follower misses');
+  director.ask(follower, { op: 'get', key: '/a', timeout: 1_000 });
+  director.elapse(20);
+  answers.repeat(1);
+  director.elapse(50);
+  director.recover();
+}
+
 /** A leader proposes alone and is cut off; another's entry takes the place, and who asked is told for certain. */
 function replacedProposal(director: Director): void {
   const [old, fresh] = [director.node(1), director.node(2)];
@@ -73,7 +96,8 @@ function replacedProposal(director: Director): void {
   director.establish(old);
   director.elapse(300);
   director.lose((from, _to, message) => from === old.id && message.type === 'append');
-  const lost = director.set(old, '/a', 'lost');
+  director.set(old, '/a', 'lost to a no-op');
+  const lost = director.set(old, '/a', 'lost to a change');
   director.elapse(20);
   director.elect(fresh);
   director.done(director.set(fresh, '/b', 'kept'), 'a change at the new leader');
@@ -143,6 +167,7 @@ export const CLIENT_SCENARIOS: readonly Scenario[] = [
     size: 3,
     play: readAcrossRestart,
   },
+  { name: 'an answer that comes twice answers one read', size: 3, play: answeredTwice },
   { name: 'a change that another took the place of is not said to be done', size: 3, play: replacedProposal },
   {
     name: 'a change that was given up and is committed after all was not denied',

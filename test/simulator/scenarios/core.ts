@@ -40,14 +40,18 @@ function figure8(director: Director): void {
   director.until(() => s5.durable.last === index, 'S5 has written its no-op');
   world.kill(s5);
   director.elapse(20); // what it sent is still on its way, and must be lost too
-  // (c) S1 is back, leads, and replicates the old entry to S3: a majority has it. Its no-op goes nowhere.
+  // (c) S1 is back, leads, and replicates the old entry to S3: a majority has it. Its no-op gets to S2 alone, for S3
+  // takes only the message by which S1 learns what S3 lacks.
   director.loseNothing();
   world.start(s1);
-  director.lose((from, _to, message) => from === s1.id && goesBeyond(message, index));
+  director.lose((from, to, message) => {
+    if (from !== s1.id || !isAppend(message) || to === s2.id) return false;
+    return to !== s3.id || (goesBeyond(message, index) && lastOf(s3) >= index);
+  });
   director.elect(s1);
   director.until(() => s3.durable.last === index, 'S3 gets the entry');
   director.elapse(300);
-  // (d) S1 crashes; S5 may lead with the votes of S2, S3 and S4, and replaces the entry.
+  // (d) S1 crashes; S5 may lead with the votes of S3 and S4, and replaces the entry.
   world.kill(s1);
   director.elapse(20);
   director.loseNothing();
@@ -198,6 +202,29 @@ function oldMessages(director: Director): void {
   director.recover();
 }
 
+/** A legal message verifies less than the follower has: what lies behind it is another leader's. */
+function unverifiedSuffix(director: Director): void {
+  const [leader, follower] = [director.node(1), director.node(3)];
+  director.start();
+  director.establish(follower);
+  director.elapse(300);
+  const agreed = lastOf(follower);
+  director.isolate(follower);
+  for (const value of ['one', 'two', 'three']) director.set(follower, '/a', value);
+  director.until(() => follower.durable.last === agreed + 3, 'it has entries of its own');
+  director.establish(leader);
+  director.done(director.set(leader, '/a', 'kept'), 'a change at the new leader');
+  const state = leader.raft?.state;
+  if (state === undefined) return;
+  const { term, log, commit } = state;
+  const prevTerm = log.termAt(agreed - 1) ?? 0;
+  const entries = log.range(agreed, agreed);
+  const message = { type: 'append', term, prevIndex: agreed - 1, prevTerm, entries, commit } as const;
+  follower.arrive(() => follower.onMessage(leader.id, message));
+  director.elapse(50);
+  director.recover();
+}
+
 export const CORE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'an entry of an earlier term is not committed by being on a majority (Figure 8)',
@@ -218,5 +245,6 @@ export const CORE_SCENARIOS: readonly Scenario[] = [
     size: 3,
     play: transferToLaggard,
   },
+  { name: 'a follower commits no more than a message has verified', size: 3, play: unverifiedSuffix },
   { name: 'messages of the past change nothing', size: 3, play: oldMessages },
 ];
