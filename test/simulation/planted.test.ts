@@ -2,29 +2,16 @@ import { expect } from 'chai';
 import { planted, plantedFile, tryPlants } from '../simulator/planting.ts';
 import { PLANTS } from '../simulator/plants.ts';
 
-/** Those that a scenario or the very first seeds catch; `npm run sim -- --planted` tries them all. */
-const QUICK = [
-  'a vote is told before it is durable',
-  'a vote is forgotten at a restart',
-  'entries of earlier terms are committed by counting',
-  'a leader begins without a no-op',
-  'entries are acknowledged before they are durable',
-  'a leader counts its own entries before they are durable',
-  'entries that conflict are not truncated',
-  'the commit index goes back',
-  'a read is answered without a majority',
-  'a sync covers what was written while it ran',
-  'a new segment is not entered in its directory durably',
-  'an unknown outcome is called definite',
-];
+/** What takes many seeds to catch is left to `npm run sim -- --planted`. */
+const SLOW = ['a torn tail is kept', 'what is replaced in a log comes back at a restart'];
 
 describe('a mistake planted in the production code', () => {
-  const plants = PLANTS.filter(({ name }) => QUICK.includes(name));
+  const plants = PLANTS.filter(({ name }) => !SLOW.includes(name));
   const caught = new Map<string, string>();
 
   before(async function () {
     this.timeout(300_000);
-    expect(plants).to.have.length(QUICK.length);
+    expect(plants).to.have.length(PLANTS.length - SLOW.length);
     await tryPlants(plants, 10, ({ plant, finding }) => {
       if (finding !== undefined) caught.set(plant.name, finding.property);
     });
