@@ -143,7 +143,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: 'a ReadIndex is used again',
-    file: 'src/node/replicated-store.js',
+    file: 'src/node/reads.js',
     find: 'this.#number += 1;',
     replace: '',
   },
@@ -191,13 +191,13 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: 'an unknown outcome is called definite',
-    file: 'src/node/replicated-store.js',
+    file: 'src/node/changes.js',
     find: 'failed(failure(code, words, { definite: false }))',
     replace: 'failed(failure(code, words, { definite: true }))',
   },
   {
     name: "another leader's entry answers for one that it replaced",
-    file: 'src/node/replicated-store.js',
+    file: 'src/node/changes.js',
     find: 'if (proposed.term === term && outcome !== undefined)',
     replace: 'if (outcome !== undefined)',
   },

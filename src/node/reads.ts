@@ -1,0 +1,141 @@
+import { answer } from '../kv/queries.ts';
+import type { Store } from '../kv/store.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ReadGrant } from '../raft/ready.ts';
+import { failure } from '../wire/errors.ts';
+import type { ReadRequest } from '../wire/ops.ts';
+import { failed } from '../wire/reply.ts';
+import type { Core } from './host.ts';
+import type { Responder } from './server.ts';
+import { LEADER_PATIENCE, noLeader, shuttingDown, type Waiting } from './waiting.ts';
+
+/** Milliseconds after which a follower asks its leader again what a read has to wait for. */
+const READ_PATIENCE = 500;
+
+/** Reads that were asked for together, under one number. */
+interface ReadBatch {
+  readonly reads: readonly Waiting<ReadRequest>[];
+  /** Under which they are being asked for, 0 before; a new one at every try, so that no old answer serves them. */
+  number: number;
+  askedAt: number;
+  /** Set once granted: they may be answered when this index is applied. */
+  index: number | undefined;
+}
+
+export interface ReadsOptions {
+  readonly store: Store;
+  readonly core: Core;
+  readonly clock: Clock;
+  /** Has the host take a turn. */
+  readonly wake: () => void;
+  /** Where their numbers begin: elsewhere at every start, or the leader's answer to a former life would do. */
+  readonly firstNumber: number;
+}
+
+/** Reads on their way: a turn's reads are one batch, which waits for the index that the leader names for it. */
+export class Reads {
+  readonly #options: ReadsOptions;
+  readonly #core: Core;
+  /** Reads for this turn. */
+  #reads: Waiting<ReadRequest>[] = [];
+  #batches: ReadBatch[] = [];
+  #number: number;
+
+  constructor(options: ReadsOptions) {
+    this.#options = options;
+    this.#core = options.core;
+    this.#number = options.firstNumber;
+  }
+
+  take(request: ReadRequest, responder: Responder): void {
+    const { store, clock, wake } = this.#options;
+    if (request.read === 'stale') {
+      responder.answer(answer(store, request));
+      return;
+    }
+    if (this.#core.read === undefined) {
+      this.#readLocally(request, responder);
+      return;
+    }
+    this.#reads.push({ request, responder, since: clock.now() });
+    wake();
+  }
+
+  /** Before stage 5 a node can only tell what it holds itself, and says that it is no more than that. */
+  #readLocally(request: ReadRequest, responder: Responder): void {
+    if (request.read === 'linearizable') {
+      const words = 'linearizable reads come with stage 5; this node can only tell what it holds itself';
+      responder.answer(failed(failure('WRONG_STAGE', words, { stage: 5 })));
+      return;
+    }
+    const outcome = answer(this.#options.store, request);
+    responder.answer(outcome.ok ? { ...outcome, local: true } : outcome);
+  }
+
+  /** Asks for what this turn has brought, and for what has to be asked again. */
+  ask(): void {
+    if (this.#reads.length > 0) {
+      this.#batches.push({ reads: this.#reads, number: 0, askedAt: 0, index: undefined });
+      this.#reads = [];
+    }
+    for (const batch of this.#batches) if (batch.number === 0) this.#ask(batch);
+  }
+
+  #ask(batch: ReadBatch): void {
+    const { leader } = this.#core.state;
+    if (leader === null) return;
+    this.#number += 1;
+    batch.number = this.#number;
+    batch.askedAt = this.#options.clock.now();
+    this.#core.read?.(batch.number);
+  }
+
+  /** Another leader, or none: what was asked of the former one is asked anew. */
+  onLeaderChange(): void {
+    for (const batch of this.#batches) if (batch.index === undefined) batch.number = 0;
+  }
+
+  granted({ number, index }: ReadGrant): void {
+    const batch = this.#batches.find(asked => asked.number === number);
+    if (batch !== undefined) batch.index = index;
+  }
+
+  /** Answers what may be answered with everything up to an index applied. */
+  answerUpTo(applied: number): void {
+    const isRipe = ({ index }: ReadBatch) => index !== undefined && index <= applied;
+    if (!this.#batches.some(isRipe)) return;
+    const ripe = this.#batches.filter(isRipe);
+    this.#batches = this.#batches.filter(batch => !isRipe(batch));
+    for (const { reads } of ripe) {
+      for (const { request, responder } of reads) responder.answer(answer(this.#options.store, request));
+    }
+  }
+
+  /** Gives up what has waited too long, and asks again what may have been lost. */
+  sweep(): void {
+    if (this.#batches.length === 0) return;
+    const now = this.#options.clock.now();
+    const { leader, role } = this.#core.state;
+    for (const batch of this.#batches) {
+      const isOverdue = role !== 'leader' && now - batch.askedAt > READ_PATIENCE;
+      if (batch.index === undefined && isOverdue) batch.number = 0;
+    }
+    const isLate = ({ since, responder }: Waiting<ReadRequest>) =>
+      responder.deadline <= now ||
+      (leader === null && now - since > LEADER_PATIENCE) ||
+      this.#core.hasQuorum === false;
+    this.#batches = this.#batches.flatMap(batch => {
+      const reads = batch.reads.filter(read => !isLate(read));
+      for (const read of batch.reads) if (isLate(read)) read.responder.answer(failed(noLeader(this.#core)));
+      return reads.length > 0 ? [{ ...batch, reads }] : [];
+    });
+    this.#options.wake();
+  }
+
+  shutDown(): void {
+    const waiting = [...this.#reads, ...this.#batches.flatMap(({ reads }) => reads)];
+    this.#reads = [];
+    this.#batches = [];
+    for (const { responder } of waiting) responder.answer(failed(shuttingDown()));
+  }
+}
