@@ -1,5 +1,5 @@
 import { LIMITS } from '../src/wire/limits.ts';
-import { OPS, type OpKind, type OpName } from '../src/wire/ops.ts';
+import { mayChange, OPS, type OpName } from '../src/wire/ops.ts';
 import type { Success } from '../src/wire/reply.ts';
 import { isLongerThan } from '../src/wire/text.ts';
 import { type ClientError, localError } from './client-error.ts';
@@ -27,7 +27,7 @@ export function bodyOf(op: string, fields: Readonly<Record<string, unknown>>): s
 /** One request from the moment it is made until its promise is settled; it may be sent more than once. */
 export class Call {
   readonly op: string;
-  readonly kind: OpKind;
+  readonly #isSafe: boolean;
   /** On the clock of `performance.now`. */
   readonly deadline: number;
   /** What the caller gave as its time, in milliseconds. */
@@ -55,7 +55,7 @@ export class Call {
   ) {
     this.op = request.op;
     // An operation that this version does not know may change something, so it counts as a change.
-    this.kind = Object.hasOwn(OPS, request.op) ? OPS[request.op as OpName].kind : 'change';
+    this.#isSafe = Object.hasOwn(OPS, request.op) && !mayChange(request.op as OpName);
     this.timeout = request.timeout;
     this.deadline = request.now + request.timeout;
     this.#body = request.body;
@@ -70,7 +70,7 @@ export class Call {
 
   /** Whether doing it twice does no more than doing it once. */
   get isSafe(): boolean {
-    return this.kind !== 'change';
+    return this.#isSafe;
   }
 
   /** Calls back once it is settled. */

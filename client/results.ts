@@ -108,3 +108,11 @@ export interface StatusReply extends Success {
   readonly uptime: number;
   readonly members: readonly MemberStatus[];
 }
+
+export interface MembersReply extends Success {
+  readonly members: readonly MemberStatus[];
+}
+
+export interface TransferReply extends Success {
+  readonly leader: NodeAddress;
+}

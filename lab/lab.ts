@@ -14,6 +14,8 @@ import { table } from './table.ts';
 const FIRST_PORT = 7_001;
 /** Milliseconds that the nodes have to find a leader, before the lab begins without one. */
 const LEADER_PATIENCE = 5_000;
+/** Milliseconds in which a second signal is taken for an echo of the first. */
+const ECHO = 1_000;
 /** The most nodes that a lab starts: each is a process. */
 const MOST_NODES = 25;
 
@@ -72,6 +74,9 @@ async function run(call: Call): Promise<number> {
 async function runLab(stage: Stage, nodes: number, named: string | undefined): Promise<number> {
   const hasData = stage.number >= FIRST_STAGE_WITH_DATA;
   const data = !hasData ? undefined : named ? resolve(named) : mkdtempSync(join(tmpdir(), 'raftline-lab-'));
+  const clear = () => {
+    if (data !== undefined && named === undefined) rmSync(data, { recursive: true, force: true });
+  };
   const told = untilTold();
   let prompt: Prompt | undefined;
   const options: ClusterOptions = {
@@ -84,7 +89,10 @@ async function runLab(stage: Stage, nodes: number, named: string | undefined): P
   };
   try {
     const cluster = await Cluster.start(options);
-    told.abandons(() => cluster.abandon());
+    told.abandons(() => {
+      cluster.abandon();
+      clear();
+    });
     try {
       const session = new Session(cluster);
       await Promise.race([cluster.leader(LEADER_PATIENCE), told.first]);
@@ -100,7 +108,7 @@ async function runLab(stage: Stage, nodes: number, named: string | undefined): P
     console.error(`raftline lab: ${(error as Error).message}`);
     return error instanceof StartFailure ? 3 : 1;
   } finally {
-    if (data !== undefined && named === undefined) rmSync(data, { recursive: true, force: true });
+    clear();
   }
 }
 
@@ -114,15 +122,15 @@ interface Told {
 function untilTold(): Told {
   let abandon = () => {};
   const first = new Promise<void>(tell => {
-    let isTold = false;
+    let toldAt: number | undefined;
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       process.on(signal, () => {
-        if (isTold) {
-          abandon();
-          process.exit(1);
-        }
-        isTold = true;
+        toldAt ??= performance.now();
         tell();
+        // A terminal tells npm and us, and npm tells us again: that is still the first.
+        if (performance.now() - toldAt < ECHO) return;
+        abandon();
+        process.exit(1);
       });
     }
   });
@@ -156,6 +164,9 @@ function introduction(cluster: Cluster, data: string | undefined, isOurs: boolea
     `data: ${kept}`,
     'from another terminal:',
     `  printf '${example}' | nc -N ${host} ${port}`,
+    ...(port === String(FIRST_PORT)
+      ? []
+      : [`  export RAFTLINE_ADDRESS=${host}:${port}    # for npx raftline`]),
     'here: help lists the commands, quit ends it all',
     '',
   ].join('\n');

@@ -1,3 +1,4 @@
+import { withoutComment } from '../client/cli/words.ts';
 import { nearest } from '../src/wire/text.ts';
 import { ask, NoAnswer } from './ask.ts';
 import type { Cluster } from './cluster.ts';
@@ -44,6 +45,10 @@ export class Session {
     const [, id, rest = ''] = /^@(\S*)\s*(.*)$/s.exec(line) ?? [];
     if (id !== undefined) return this.#tell(this.#cluster.node(id), rest);
     if (line.startsWith('{')) return this.#tell(this.#favourite, line);
+    return this.#command(withoutComment(line).trim());
+  }
+
+  async #command(line: string): Promise<string> {
     const [name = '', after] = nameAndRest(line);
     const command = own(COMMANDS, name);
     if (command !== undefined) return command.run(this.#cluster, after);

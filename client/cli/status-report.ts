@@ -71,10 +71,11 @@ function leaderOf(seen: readonly Seen[]): StatusReply | undefined {
 export function findings(asked: StatusReply, seen: readonly Seen[]): string[] {
   if (asked.role === 'single') return ['One node, one copy: there is nobody to take over when it fails.'];
   if (asked.role === 'uninitialised') {
-    return [`${asked.node} belongs to no cluster yet: start it with --nodes or --join, or send it init.`];
+    return [`${asked.node} belongs to no cluster yet: send it init, or start it with --nodes.`];
   }
   const leader = leaderOf(seen);
   const wrong = [...silent(seen), ...strangers(asked, seen), ...quorum(seen), ...leadership(seen, leader)];
+  wrong.push(...unheard(seen, leader));
   for (const { id, lag = 0 } of leader?.members ?? []) {
     const isHere = seen.some(({ member, status }) => member.id === id && status);
     if (isHere && lag > FAR_BEHIND)
@@ -114,6 +115,23 @@ function quorum(seen: readonly Seen[]): string[] {
     ];
   }
   return [`${answer}${here === needed ? ': one more failure, and writes stop' : ''}.`];
+}
+
+/** Members that answer us, but not their leader: the network between them is at fault. */
+function unheard(seen: readonly Seen[], leader: StatusReply | undefined): string[] {
+  if (leader === undefined) return [];
+  const answering = new Set(seen.flatMap(({ member, status }) => (status ? [member.id] : [])));
+  const lost = leader.members.filter(({ id, active }) => active === false && answering.has(id));
+  if (lost.length === 0) return [];
+  const voters = leader.members.filter(({ role }) => role === 'voter');
+  const heard = voters.filter(({ active }) => active !== false).length;
+  const ids = lost.map(({ id }) => id).join(', ');
+  const words = `${leader.node} leads, but does not hear ${ids}, which ${lost.length === 1 ? 'answers' : 'answer'} from here`;
+  return [
+    heard * 2 > voters.length
+      ? `${words}.`
+      : `${words}: without a majority, no writes and no linearizable reads.`,
+  ];
 }
 
 function leadership(seen: readonly Seen[], leader: StatusReply | undefined): string[] {

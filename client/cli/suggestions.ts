@@ -5,13 +5,9 @@ import { visible } from './print.ts';
 const LATER_VERBS: ReadonlyMap<string, number> = new Map([
   ['watch', 4],
   ['txn', 4],
-  ['members', 4],
-  ['log', 4],
   ['lease', 6],
   ['lock', 6],
   ['elect', 6],
-  ['init', 6],
-  ['transfer-leader', 6],
   ['backup', 7],
   ['restore', 7],
   ['export', 7],

@@ -1,10 +1,15 @@
 import { UsageError } from './usage-error.ts';
 
+/** A text between quotes, at the beginning of what is looked at. */
+const QUOTED = /^(?:'[^']*'|"(?:[^"\\]|\\.)*")/;
+
 /**
  * Splits a line of the prompt into words. `'…'` is taken as it is, `"…"` as a JSON string, and whatever touches
- * belongs to one word, as in a shell. There is no other magic: a backslash or a dollar is itself.
+ * belongs to one word, and a word that begins with `#` begins a comment, as in a shell. There is no other magic: a
+ * backslash or a dollar is itself.
  */
-export function splitWords(line: string): string[] {
+export function splitWords(text: string): string[] {
+  const line = withoutComment(text);
   const words: string[] = [];
   let word: string | undefined;
   for (let at = 0; at < line.length; ) {
@@ -24,6 +29,18 @@ export function splitWords(line: string): string[] {
   return words;
 }
 
+/** A line without the comment that ends it. A `#` within a word or between quotes is itself. */
+export function withoutComment(line: string): string {
+  let isWordStart = true;
+  for (let at = 0; at < line.length; ) {
+    if (line[at] === '#' && isWordStart) return line.slice(0, at);
+    const [quoted] = QUOTED.exec(line.slice(at)) ?? [];
+    isWordStart = quoted === undefined && /\s/.test(line[at] ?? '');
+    at += quoted?.length ?? 1;
+  }
+  return line;
+}
+
 /** The text of the quoted or bare piece that a line begins with, and the characters that it takes there. */
 function pieceOf(rest: string): [text: string, length: number] {
   const quote = rest[0];
@@ -31,7 +48,7 @@ function pieceOf(rest: string): [text: string, length: number] {
     const [bare = ''] = /^[^\s'"]+/.exec(rest) ?? [];
     return [bare, bare.length];
   }
-  const match = quote === "'" ? /^'[^']*'/.exec(rest) : /^"(?:[^"\\]|\\.)*"/.exec(rest);
+  const match = QUOTED.exec(rest);
   if (match === null) throw new UsageError(`the quote ${quote} is not closed`);
   const [text] = match;
   if (quote === "'") return [text.slice(1, -1), text.length];

@@ -2,14 +2,13 @@ import { apply } from '../kv/commands.ts';
 import type { Store } from '../kv/store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Entry } from '../raft/entry.ts';
-import type { NodeAddress } from '../wire/address.ts';
 import { type Failure, failure } from '../wire/errors.ts';
 import type { ChangeRequest } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { Core } from './host.ts';
 import type { Responder } from './server.ts';
-import { LEADER_PATIENCE, noLeader, shuttingDown, type Waiting } from './waiting.ts';
+import { LEADER_PATIENCE, noLeader, notLeader, shuttingDown, type Waiting } from './waiting.ts';
 
 /** Bytes that a leader takes on beyond what is committed. */
 const MOST_UNCOMMITTED = 64 * 1_048_576;
@@ -61,7 +60,9 @@ export class Changes {
   #direct(waiting: Waiting<ChangeRequest>): void {
     const { request, responder } = waiting;
     const { role, leader } = this.#core.state;
-    if (role === 'leader') {
+    if (this.#homeless.length > 0 && request.forward !== false) {
+      this.#homeless.push(waiting); // nothing overtakes what waits already
+    } else if (role === 'leader') {
       if (this.#core.isHandingOver) {
         this.#homeless.push(waiting);
         return;
@@ -74,7 +75,7 @@ export class Changes {
       this.#changes.push(waiting);
       this.#options.wake();
     } else if (request.forward === false) {
-      responder.answer(failed(this.#notLeader()));
+      responder.answer(failed(notLeader(this.#core, this.#options.addressOf)));
     } else if (leader === null) {
       this.#homeless.push(waiting);
     } else {
@@ -95,17 +96,6 @@ export class Changes {
         else responder.answer(outcome);
       },
     };
-  }
-
-  #notLeader(): Failure {
-    const { leader: id } = this.#core.state;
-    const leader: NodeAddress | null =
-      id === null ? null : { id, address: this.#options.addressOf(id) ?? 'an unknown address' };
-    const words =
-      leader === null
-        ? 'no leader is known here; try again'
-        : `${leader.id} at ${leader.address} leads; send it there, or without "forward": false`;
-    return failure('NOT_LEADER', words, { leader });
   }
 
   /** Why this leader takes on no change now, if it does not. */

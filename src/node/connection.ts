@@ -4,7 +4,7 @@ import { type Failure, failure } from '../wire/errors.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { mayChange, type Request, type RequestId } from '../wire/ops.ts';
 import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
-import { isHttp, isObject, readLine } from '../wire/request.ts';
+import { isBlank, isHttp, isObject, readLine } from '../wire/request.ts';
 import type { Taker } from './backlog.ts';
 import { Output } from './output.ts';
 import type { PeerSession } from './peers.ts';
@@ -14,10 +14,14 @@ import { type Fault, WholeLines } from './whole-lines.ts';
 
 /** A connection is not read while this many of its requests are under way, … */
 const MOST_PENDING = 1_024;
+/** … or this many of them ask for a page, which takes far longer to write than to ask for, … */
+const MOST_PENDING_LISTS = 8;
 /** … or this many characters of their lines. */
 const MOST_PENDING_TEXT = 2_097_152;
 /** Milliseconds that a client has to close its side once it has been sent everything. */
 const LINGER = 2_000;
+/** Milliseconds that another node has to say that it is one, where there is no room for more clients. */
+const GREETING = 1_000;
 /** Milliseconds that a request may take when it does not say. */
 const TIMEOUT = 5_000;
 
@@ -65,6 +69,7 @@ export class Connection implements Taker {
   /** Requests under way that have an id. */
   readonly #byId = new Set<Pending>();
   #pendingText = 0;
+  #pendingLists = 0;
   /** A line is being handled, and `#flow` comes when it is. */
   #isReading = false;
   /** The socket is closed. */
@@ -75,16 +80,21 @@ export class Connection implements Taker {
   #endedAt: number | undefined;
   #isTaken = false;
   #activeAt: number;
+  readonly #beganAt: number;
+  /** Beyond the clients' number: only another node may have it. */
+  readonly #isReserve: boolean;
   #isFirstLine = true;
   /** Set once a handshake has made this the connection of another node. */
   #peer: PeerSession | undefined;
 
-  constructor(server: LineServer, socket: Socket) {
+  constructor(server: LineServer, socket: Socket, isReserve = false) {
     this.#server = server;
     this.#socket = socket;
     this.#input = new WholeLines(LIMITS.line, server.received);
     this.#output = new Output(socket, this, server.backlog);
     this.#activeAt = server.now();
+    this.#beganAt = this.#activeAt;
+    this.#isReserve = isReserve;
     socket.on('data', () => {
       this.#activeAt = server.now();
     });
@@ -97,6 +107,7 @@ export class Connection implements Taker {
     socket.once('close', () => {
       this.#isGone = true;
       this.#isEnding = true;
+      this.#waiting = undefined;
       this.#input.destroy();
       server.received.give(this.#pendingText);
       server.backlog.count(this, 0);
@@ -118,7 +129,7 @@ export class Connection implements Taker {
       return;
     }
     if (!isObject(line)) {
-      if (line.trim() === '') return;
+      if (isBlank(line)) return;
       if (isHttp(line)) {
         this.#server.log('%s speaks HTTP: closed', this.#socket.remoteAddress);
         this.#isEnding = true;
@@ -127,6 +138,10 @@ export class Connection implements Taker {
       }
     }
     if (this.#isFirstLine && this.#becomesPeer(line)) return;
+    if (this.#isReserve) {
+      this.destroy();
+      return;
+    }
     this.#isReading = true;
     const read = readLine(line, this.#server.service.stage);
     if ('failure' in read) this.#answerAtOnce(read.id, failed(read.failure));
@@ -138,8 +153,9 @@ export class Connection implements Taker {
   /** Hands the connection over to the peers when its first line is a handshake that they accept. */
   #becomesPeer(line: string): boolean {
     this.#isFirstLine = false;
-    if (this.#server.peers === undefined || !isHandshake(line)) return false;
-    const { outcome, session } = this.#server.peers.accept(JSON.parse(line), this);
+    const hello = this.#server.peers === undefined ? undefined : handshakeIn(line);
+    if (this.#server.peers === undefined || hello === undefined) return false;
+    const { outcome, session } = this.#server.peers.accept(hello, this);
     this.#answerAtOnce(undefined, outcome);
     if (session === undefined) this.#isEnding = true;
     else {
@@ -161,6 +177,7 @@ export class Connection implements Taker {
     }
     const pending = new Pending(this, request, size, this.#activeAt + (request.timeout ?? TIMEOUT));
     this.#pendingText += size;
+    if (request.op === 'list') this.#pendingLists += 1;
     if (request.id !== undefined) {
       this.#carryOut(pending);
       if (pending.reply === undefined) this.#byId.add(pending);
@@ -190,6 +207,7 @@ export class Connection implements Taker {
   /** For `Pending` alone: its reply is there, and goes out when its turn has come. */
   answered(pending: Pending): void {
     this.#pendingText -= pending.size;
+    if (pending.request.op === 'list') this.#pendingLists -= 1;
     if (!this.#isGone) this.#server.received.give(pending.size);
     if (pending.request.id === undefined) this.#sendInOrder();
     else {
@@ -238,6 +256,7 @@ export class Connection implements Taker {
       this.#waiting !== undefined ||
       pending >= MOST_PENDING ||
       this.#pendingText >= MOST_PENDING_TEXT ||
+      this.#pendingLists >= MOST_PENDING_LISTS ||
       this.#output.isFull;
     if (isFull !== this.#lines.isPaused()) {
       if (isFull) this.#lines.pause();
@@ -270,6 +289,10 @@ export class Connection implements Taker {
 
   /** Ends what has taken too long: requests, a line that stands still half-sent, a client that does not close. */
   sweep(now: number, idleLimit: number): void {
+    if (this.#isReserve && !this.isPeer && now - this.#beganAt > GREETING) {
+      this.destroy();
+      return;
+    }
     if (this.#endedAt !== undefined && now - this.#endedAt > (this.#isTaken ? LINGER : idleLimit)) {
       this.#socket.destroy();
       return;
@@ -323,12 +346,13 @@ export class Connection implements Taker {
   }
 }
 
-function isHandshake(line: string): boolean {
-  if (!line.startsWith('{"op":"peer",')) return false;
+/** The greeting of another node, if the line is one. */
+function handshakeIn(line: string): Readonly<Record<string, unknown>> | undefined {
+  if (!line.startsWith('{"op":"peer",')) return undefined;
   try {
-    return JSON.parse(line) !== null;
+    return JSON.parse(line) as Readonly<Record<string, unknown>>;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -4,6 +4,7 @@ import type { NodeAddress } from '../wire/address.ts';
 import { failure } from '../wire/errors.ts';
 import { mayChange, type Request } from '../wire/ops.ts';
 import { failed, type Outcome, outcomeOf } from '../wire/reply.ts';
+import { checkRequest } from '../wire/request.ts';
 import type { Responder, Service } from './server.ts';
 
 /** Asks another node to answer a request, and brings its answer back. `patience` is in milliseconds. */
@@ -15,6 +16,18 @@ export type ForwardMessage =
       readonly request: Request;
     }
   | { readonly type: 'forwarded'; readonly number: number; readonly outcome: Outcome };
+
+/** Whether what claims to be such a message has its parts; what the request holds is checked when it is handled. */
+export function isForwardMessage(message: Readonly<Record<string, unknown>>): message is ForwardMessage {
+  const { type, number, patience, request, outcome } = message;
+  if (!Number.isSafeInteger(number)) return false;
+  if (type === 'forward') return Number.isFinite(patience) && isObject(request);
+  return type === 'forwarded' && isObject(outcome) && 'ok' in outcome && typeof outcome.ok === 'boolean';
+}
+
+function isObject(input: unknown): input is object {
+  return typeof input === 'object' && input !== null && !Array.isArray(input);
+}
 
 interface Forwarded {
   readonly to: NodeAddress;
@@ -45,7 +58,8 @@ export class Forwarding {
     const patience = responder.deadline - this.#clock.now();
     this.#number += 1;
     const number = this.#number;
-    if (this.#transport.send(to.id, { type: 'forward', number, patience, request })) {
+    const { id, ...asked } = request;
+    if (this.#transport.send(to.id, { type: 'forward', number, patience, request: asked as Request })) {
       this.#open.set(number, { to, request, responder });
       return;
     }
@@ -65,7 +79,9 @@ export class Forwarding {
       void this.#transport.send(from, { type: 'forwarded', number, outcome });
     const responder: Responder = { deadline: this.#clock.now() + patience, answer };
     try {
-      this.#service.handle({ ...request, forward: false }, responder);
+      // What another node has checked is checked again: one bad change in the log would stop every replica.
+      const checked = checkRequest({ ...request, forward: false }, this.#service.stage);
+      this.#service.handle(checked, responder);
     } catch (error) {
       answer(outcomeOf(error));
     }
@@ -73,14 +89,25 @@ export class Forwarding {
 
   /** The way to a node broke: what was sent there is as good as lost, done or not. */
   linkDown(to: string): void {
-    for (const [number, { to: node, request, responder }] of this.#open) {
-      if (node.id !== to) continue;
-      this.#open.delete(number);
-      const isChange = mayChange(request.op);
-      const advice = isChange ? 'it may or may not have happened: read before you repeat it' : 'try again';
-      const words = `the way to ${node.id} at ${node.address} broke while it was answering; ${advice}`;
-      responder.answer(failed(failure('LEADER_LOST', words, { definite: !isChange })));
+    for (const [number, { to: node }] of this.#open) {
+      if (node.id === to)
+        this.#lose(number, `the way to ${node.id} at ${node.address} broke while it was answering`);
     }
+  }
+
+  /** This node stops, and will not hear the answers. */
+  shutDown(): void {
+    for (const [number, { to }] of this.#open)
+      this.#lose(number, `this node shut down while ${to.id} was answering`);
+  }
+
+  #lose(number: number, why: string): void {
+    const lost = this.#open.get(number);
+    if (lost === undefined) return;
+    this.#open.delete(number);
+    const isChange = mayChange(lost.request.op);
+    const advice = isChange ? 'it may or may not have happened: read before you repeat it' : 'try again';
+    lost.responder.answer(failed(failure('LEADER_LOST', `${why}; ${advice}`, { definite: !isChange })));
   }
 
   /** Forgets what nobody waits for any longer. */

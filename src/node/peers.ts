@@ -3,6 +3,7 @@ import type { Codec, Transport, TransportListener } from '../ports/transport.ts'
 import type { NodeAddress } from '../wire/address.ts';
 import { failure } from '../wire/errors.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
+import { shortened } from '../wire/text.ts';
 import { type Handshake, Link } from './link.ts';
 import { logger } from './log.ts';
 
@@ -10,6 +11,8 @@ const log = logger('peers');
 
 /** Lines that one message may have behind its header. */
 const MOST_LINES = 65_536;
+/** Characters that one message may have; a leader's batch is far below, save for one entry that may be a whole line. */
+const MOST_CHARACTERS = 8_388_608;
 
 /** An accepted connection of another node, as its server sees it. */
 export interface PeerConnection {
@@ -59,7 +62,7 @@ export class Peers<Message> implements Transport<Message> {
 
   send(to: string, message: Message): boolean {
     const link = this.#links.get(to);
-    return link?.isUp === true && link.send(this.#codec.encode(message));
+    return link?.send(this.#codec.encode(message)) === true;
   }
 
   isUp(to: string): boolean {
@@ -101,13 +104,12 @@ export class Peers<Message> implements Transport<Message> {
 
   #objection({ protocol, cluster, from, to }: Readonly<Record<string, unknown>>): string | undefined {
     const here = this.#options;
-    if (protocol !== 1)
-      return `${here.id} speaks version 1 of the peer protocol, not ${JSON.stringify(protocol)}`;
+    if (protocol !== 1) return `${here.id} speaks version 1 of the peer protocol, not ${named(protocol)}`;
     if (cluster !== here.cluster)
-      return `${here.id} belongs to cluster ${here.cluster}, not ${JSON.stringify(cluster)}`;
-    if (to !== here.id) return `this is ${here.id}, not ${JSON.stringify(to)}`;
+      return `${here.id} belongs to cluster ${here.cluster}, not ${named(cluster)}`;
+    if (to !== here.id) return `this is ${here.id}, not ${named(to)}`;
     if (typeof from !== 'string' || !this.#links.has(from)) {
-      return `${here.id} knows no node ${JSON.stringify(from)} in its cluster`;
+      return `${here.id} knows no node ${named(from)} in its cluster`;
     }
     return undefined;
   }
@@ -116,6 +118,7 @@ export class Peers<Message> implements Transport<Message> {
     let header: Readonly<Record<string, unknown>> | undefined;
     let awaited = 0;
     let lines: string[] = [];
+    let size = 0;
     /** The message that this line completes, if it does. */
     const take = (text: string): Message | undefined => {
       if (header === undefined) {
@@ -125,10 +128,13 @@ export class Peers<Message> implements Transport<Message> {
         awaited = Number(header.lines ?? 0);
         if (!(awaited >= 0 && awaited <= MOST_LINES)) throw new Error('too many lines for one message');
       } else lines.push(text);
+      size += text.length;
+      if (size > MOST_CHARACTERS) throw new Error('too large for one message');
       if (lines.length < awaited) return undefined;
       const message = this.#codec.decode(header, lines);
       header = undefined;
       lines = [];
+      size = 0;
       return message;
     };
     const line = (text: string): void => {
@@ -143,6 +149,11 @@ export class Peers<Message> implements Transport<Message> {
     };
     return { line, closed };
   }
+}
+
+/** What a stranger says he is, fit for an error message: it may be anything, of any size and depth. */
+function named(said: unknown): string {
+  return typeof said === 'string' ? JSON.stringify(shortened(said)) : `a ${typeof said}`;
 }
 
 /** The cluster id of nodes that were all given the same list: the same at each, whatever the order of the list. */

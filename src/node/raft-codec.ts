@@ -1,7 +1,7 @@
 import type { Codec } from '../ports/transport.ts';
 import type { Entry } from '../raft/entry.ts';
 import type { Message } from '../raft/messages.ts';
-import type { ForwardMessage } from './forwarding.ts';
+import { type ForwardMessage, isForwardMessage } from './forwarding.ts';
 import { entryLine, parseEntry } from './record.ts';
 
 /** What nodes say to each other from stage 4 on. */
@@ -9,7 +9,7 @@ export type NodeMessage = Message | ForwardMessage;
 
 /** The numbers and flags that each message must bring, whoever sends it. */
 const SHAPES: {
-  readonly [Type in NodeMessage['type']]: { readonly numbers: string[]; readonly flags?: string[] };
+  readonly [Type in Message['type']]: { readonly numbers: string[]; readonly flags?: string[] };
 } = {
   append: { numbers: ['term', 'prevIndex', 'prevTerm', 'commit'] },
   appended: { numbers: ['term', 'match'] },
@@ -21,8 +21,6 @@ const SHAPES: {
   'request-vote': { numbers: ['term', 'lastIndex', 'lastTerm'], flags: ['pre', 'transfer'] },
   vote: { numbers: ['term'], flags: ['pre', 'granted'] },
   'timeout-now': { numbers: ['term'] },
-  forward: { numbers: ['number'] },
-  forwarded: { numbers: ['number'] },
 };
 
 /**
@@ -38,9 +36,10 @@ export const raftCodec: Codec<NodeMessage> = {
   },
 
   decode(header, lines) {
+    if (isForwardMessage(header)) return header;
     const { type } = header;
     if (typeof type !== 'string' || !Object.hasOwn(SHAPES, type)) throw new Error('there is no such message');
-    const { numbers, flags = [] } = SHAPES[type as NodeMessage['type']];
+    const { numbers, flags = [] } = SHAPES[type as Message['type']];
     for (const name of numbers) {
       const number = header[name];
       if (!Number.isSafeInteger(number) || (number as number) < 0) throw new Error(`${type} lacks ${name}`);

@@ -1,5 +1,5 @@
 import type { Recovered } from '../ports/storage.ts';
-import { formatAddress, type NodeAddress } from '../wire/address.ts';
+import { formatAddress, type NodeAddress, parseAddress } from '../wire/address.ts';
 import { failure, refuse } from '../wire/errors.ts';
 import { type NodeRequest, OPS, type Request, type RequestOf } from '../wire/ops.ts';
 import { failed, type Outcome, outcomeOf } from '../wire/reply.ts';
@@ -13,6 +13,9 @@ import { type NodeMessage, raftCodec } from './raft-codec.ts';
 import { type RaftStage, Replica } from './replica.ts';
 import { LineServer, type Responder, type Service } from './server.ts';
 import { systemClock } from './system-clock.ts';
+
+/** Milliseconds that a shutdown waits for changes and reads under way. */
+const PATIENCE = 1_500;
 
 /** What a node has once it is part of a cluster. */
 interface Membership {
@@ -92,8 +95,11 @@ class RaftNode implements Service {
   }
 
   async #close(): Promise<void> {
-    this.#membership?.replica.stop();
+    // The replica works on while replies are under way, and answers what it cannot finish in time.
+    const late = setTimeout(() => this.#membership?.replica.giveUp(), PATIENCE);
     await this.#server.close();
+    clearTimeout(late);
+    this.#membership?.replica.stop();
     this.#membership?.peers.close();
     await this.#journal.storage.close();
   }
@@ -123,6 +129,9 @@ class RaftNode implements Service {
     const { id, address } = this.#self;
     const cluster = clusterOf(nodes);
     const own = nodes.find(node => node.id === id);
+    if (own !== undefined && parseAddress(own.address).port !== parseAddress(address).port) {
+      refuse('BAD_REQUEST', `${id} listens on ${address}, but the list says ${own.address}; mend the list`);
+    }
     if (own === undefined)
       refuse('BAD_REQUEST', `this is ${id}, which the list leaves out; add ${id}=${address}`);
     if (this.#membership !== undefined && (forward !== false || this.#membership.cluster !== cluster)) {

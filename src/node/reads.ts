@@ -7,10 +7,12 @@ import type { ReadRequest } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
 import type { Core } from './host.ts';
 import type { Responder } from './server.ts';
-import { LEADER_PATIENCE, noLeader, shuttingDown, type Waiting } from './waiting.ts';
+import { LEADER_PATIENCE, noLeader, notLeader, shuttingDown, type Waiting } from './waiting.ts';
 
 /** Milliseconds after which a follower asks its leader again what a read has to wait for. */
 const READ_PATIENCE = 500;
+/** Milliseconds of answering reads in one turn. */
+const SLICE = 10;
 
 /** Reads that were asked for together, under one number. */
 interface ReadBatch {
@@ -26,6 +28,8 @@ export interface ReadsOptions {
   readonly store: Store;
   readonly core: Core;
   readonly clock: Clock;
+  /** Where a node listens, by its id. */
+  readonly addressOf: (id: string) => string | undefined;
   /** Has the host take a turn. */
   readonly wake: () => void;
   /** Where their numbers begin: elsewhere at every start, or the leader's answer to a former life would do. */
@@ -39,6 +43,9 @@ export class Reads {
   /** Reads for this turn. */
   #reads: Waiting<ReadRequest>[] = [];
   #batches: ReadBatch[] = [];
+  /** Reads that may be answered, and have not been yet. */
+  #ripe: Waiting<ReadRequest>[] = [];
+  #isAnswering = false;
   #number: number;
 
   constructor(options: ReadsOptions) {
@@ -55,6 +62,10 @@ export class Reads {
     }
     if (this.#core.read === undefined) {
       this.#readLocally(request, responder);
+      return;
+    }
+    if (request.forward === false && this.#core.state.role !== 'leader') {
+      responder.answer(failed(notLeader(this.#core, this.#options.addressOf)));
       return;
     }
     this.#reads.push({ request, responder, since: clock.now() });
@@ -104,11 +115,30 @@ export class Reads {
   answerUpTo(applied: number): void {
     const isRipe = ({ index }: ReadBatch) => index !== undefined && index <= applied;
     if (!this.#batches.some(isRipe)) return;
-    const ripe = this.#batches.filter(isRipe);
+    for (const batch of this.#batches) if (isRipe(batch)) this.#ripe.push(...batch.reads);
     this.#batches = this.#batches.filter(batch => !isRipe(batch));
-    for (const { reads } of ripe) {
-      for (const { request, responder } of reads) responder.answer(answer(this.#options.store, request));
+    this.#answerRipe();
+  }
+
+  /** Answers for a while, and goes on in a later turn: long lists must not keep heartbeats waiting. */
+  #answerRipe(): void {
+    if (this.#isAnswering) return;
+    const { clock, store } = this.#options;
+    const end = clock.now() + SLICE;
+    for (let count = 0; count < this.#ripe.length; count += 1) {
+      const read = this.#ripe[count];
+      read?.responder.answer(answer(store, read.request));
+      if (clock.now() < end) continue;
+      this.#ripe = this.#ripe.slice(count + 1);
+      if (this.#ripe.length === 0) return;
+      this.#isAnswering = true;
+      clock.soon(() => {
+        this.#isAnswering = false;
+        this.#answerRipe();
+      });
+      return;
     }
+    this.#ripe = [];
   }
 
   /** Gives up what has waited too long, and asks again what may have been lost. */
@@ -120,22 +150,23 @@ export class Reads {
       const isOverdue = role !== 'leader' && now - batch.askedAt > READ_PATIENCE;
       if (batch.index === undefined && isOverdue) batch.number = 0;
     }
-    const isLate = ({ since, responder }: Waiting<ReadRequest>) =>
-      responder.deadline <= now ||
-      (leader === null && now - since > LEADER_PATIENCE) ||
-      this.#core.hasQuorum === false;
+    const isHopeless = ({ since }: Waiting<ReadRequest>) =>
+      (leader === null && now - since > LEADER_PATIENCE) || this.#core.hasQuorum === false;
     this.#batches = this.#batches.flatMap(batch => {
-      const reads = batch.reads.filter(read => !isLate(read));
-      for (const read of batch.reads) if (isLate(read)) read.responder.answer(failed(noLeader(this.#core)));
+      // Whoever asked keeps the deadline, and says so; here what is past it is only forgotten.
+      const open = batch.reads.filter(({ responder }) => responder.deadline > now);
+      const reads = open.filter(read => !isHopeless(read));
+      for (const read of open) if (isHopeless(read)) read.responder.answer(failed(noLeader(this.#core)));
       return reads.length > 0 ? [{ ...batch, reads }] : [];
     });
     this.#options.wake();
   }
 
   shutDown(): void {
-    const waiting = [...this.#reads, ...this.#batches.flatMap(({ reads }) => reads)];
+    const waiting = [...this.#reads, ...this.#batches.flatMap(({ reads }) => reads), ...this.#ripe];
     this.#reads = [];
     this.#batches = [];
+    this.#ripe = [];
     for (const { responder } of waiting) responder.answer(failed(shuttingDown()));
   }
 }

@@ -5,7 +5,6 @@ import type { Transport, TransportListener } from '../ports/transport.ts';
 import { type Configuration, isConfiguration, quorumOf } from '../raft/configuration.ts';
 import type { Beginning } from '../raft/state.ts';
 import { DEFAULT_TIMING, type Timing } from '../raft/timing.ts';
-import { failure } from '../wire/errors.ts';
 import type { Request, RequestOf } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
 import type { Member, RaftFacts } from './about.ts';
@@ -15,6 +14,7 @@ import type { NodeMessage } from './raft-codec.ts';
 import { ReplicatedStore } from './replicated-store.ts';
 import type { Responder, Service } from './server.ts';
 import { Transfers } from './transfers.ts';
+import { noLeader, notLeader } from './waiting.ts';
 
 /** Milliseconds between two looks at what has waited too long. */
 const SWEEP = 100;
@@ -128,10 +128,10 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
   #transfer(request: RequestOf<'transfer-leader'>, responder: Responder): void {
     const { role, leader } = this.core.state;
     if (role === 'leader') this.#transfers.transfer(request, responder);
-    else if (leader === null || request.forward === false) {
-      responder.answer(
-        failed(failure('NO_LEADER', 'this node does not lead and cannot pass it on; try again')),
-      );
+    else if (request.forward === false) {
+      responder.answer(failed(notLeader(this.core, node => this.configuration.nodes[node])));
+    } else if (leader === null) {
+      responder.answer(failed(noLeader(this.core)));
     } else {
       const address = this.configuration.nodes[leader] ?? '';
       this.#forwarding.forward(request, responder, { id: leader, address });
@@ -166,7 +166,12 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       if (id === this.#id) return { ...member, match: last, lag: 0, active: true };
       const progress = state.progress.get(id);
       const match = progress?.match ?? 0;
-      return { ...member, match, lag: last - match, active: progress?.isActive ?? false };
+      return {
+        ...member,
+        match,
+        lag: last - match,
+        active: progress !== undefined && (progress.isActive || progress.wasActive),
+      };
     });
   }
 
@@ -182,10 +187,16 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     };
   }
 
-  /** Answers what is under way, and turns no more. */
+  /** Answers all that is under way, done or not. */
+  giveUp(): void {
+    this.#replicated.shutDown();
+    this.#forwarding.shutDown();
+  }
+
+  /** Turns no more. */
   stop(): void {
     this.#sweeper.stop();
-    this.#replicated.shutDown();
+    this.giveUp();
     this.#host.stop();
   }
 }

@@ -45,6 +45,8 @@ export interface ServerOptions {
 const SWEEP = 50;
 /** Milliseconds of silence after which the system asks whether the other end is still there. */
 const KEEP_ALIVE = 60_000;
+/** Connections that only other nodes may have: clients must not be able to keep a cluster apart. */
+const RESERVE = 32;
 /** Descriptors that are left for files, whatever connects. */
 const SPARE_DESCRIPTORS = 64;
 /** Milliseconds that a shutdown waits for replies under way. */
@@ -68,7 +70,9 @@ export class LineServer {
   readonly #connections = new Set<Connection>();
   readonly #idleMidLine: number;
   readonly #mostConnections: number;
+  #mostClients = 0;
   #toFlush: Connection[] = [];
+  #whenClientsAreGone: (() => void) | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #isClosing = false;
 
@@ -108,7 +112,8 @@ export class LineServer {
       this.#server.listen(port, host, () => {
         this.#server.off('error', reject);
         this.#server.on('error', error => this.log('%s', error.message));
-        this.#server.maxConnections = this.#roomForConnections();
+        this.#mostClients = this.#roomForConnections();
+        this.#server.maxConnections = this.#mostClients + (this.peers === undefined ? 0 : RESERVE);
         this.#sweeper = setInterval(() => this.#sweep(), SWEEP).unref();
         const bound = this.#server.address();
         resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
@@ -119,15 +124,19 @@ export class LineServer {
   /** The connections that may be open at a time: whoever comes beyond them must not keep the log from being opened. */
   #roomForConnections(): number {
     const left = descriptorsLeft() ?? Number.POSITIVE_INFINITY;
-    const most = Math.max(1, Math.min(this.#mostConnections, left - SPARE_DESCRIPTORS));
+    const reserve = this.peers === undefined ? 0 : RESERVE;
+    const most = Math.max(1, Math.min(this.#mostConnections, left - SPARE_DESCRIPTORS - reserve));
     this.log('takes up to %d connections', most);
     return most;
   }
 
   #accept(socket: Socket): void {
-    const connection = new Connection(this, socket);
+    const connection = new Connection(this, socket, this.#connections.size >= this.#mostClients);
     this.#connections.add(connection);
-    socket.on('close', () => this.#connections.delete(connection));
+    socket.on('close', () => {
+      this.#connections.delete(connection);
+      if (this.#isClosing && this.connections === 0) this.#whenClientsAreGone?.();
+    });
     if (this.#isClosing) connection.shutDown();
   }
 
@@ -148,16 +157,22 @@ export class LineServer {
     for (const connection of this.#connections) connection.sweep(now, this.#idleMidLine);
   }
 
-  /** Stops accepting, lets the replies under way leave for a few seconds, and closes every connection. */
+  /**
+   * Stops accepting, lets the replies under way leave for a few seconds, and closes every connection; those of other
+   * nodes last, since the replies may need them.
+   */
   async close(): Promise<void> {
     this.#isClosing = true;
     const closed = new Promise<void>(resolve => this.#server.close(() => resolve()));
-    for (const connection of this.#connections) connection.shutDown();
-    const patience = setTimeout(() => {
-      for (const connection of this.#connections) connection.destroy();
-    }, PATIENCE);
-    await closed;
+    const clientsAreGone = new Promise<void>(resolve => {
+      this.#whenClientsAreGone = resolve;
+    });
+    for (const connection of this.#connections) if (!connection.isPeer) connection.shutDown();
+    const patience = setTimeout(() => this.#whenClientsAreGone?.(), PATIENCE);
+    if (this.connections > 0) await clientsAreGone;
     clearTimeout(patience);
+    for (const connection of this.#connections) connection.destroy();
+    await closed;
     clearInterval(this.#sweeper);
   }
 }

@@ -62,7 +62,7 @@ export class Transfers {
     return { ok: true, rev: rev(), leader: { id, address: addressOf(id) ?? null } } as const;
   }
 
-  /** After each turn: whether the successor leads now, or was given up. */
+  /** Called every so often: whether the successor leads now, or was given up. */
   check(): void {
     const open = this.#open;
     if (open === undefined) return;

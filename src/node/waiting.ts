@@ -21,6 +21,17 @@ export function noLeader(core: Core): Failure {
   return failure('NO_LEADER', words);
 }
 
+/** This node does not lead, and was told not to pass a request on. */
+export function notLeader(core: Core, addressOf: (id: string) => string | undefined): Failure {
+  const { leader: id } = core.state;
+  const leader = id === null ? null : { id, address: addressOf(id) ?? '' };
+  const words =
+    leader === null
+      ? 'no leader is known here; try again'
+      : `${leader.id} at ${leader.address} leads; send it there, or without "forward": false`;
+  return failure('NOT_LEADER', words, { leader });
+}
+
 /** This node stops before it could begin. */
 export function shuttingDown(): Failure {
   return failure('SHUTTING_DOWN', 'this node is shutting down; ask another');

@@ -18,8 +18,9 @@ export class Progress {
   toldCommit = 0;
   /** Ticks since an answer moved anything, while one is awaited. */
   silence = 0;
-  /** Heard of since the leader last counted those who can hear it. */
+  /** Heard of since the leader last counted those who can hear it, or in the time before that count. */
   isActive = true;
+  wasActive = true;
   /** The latest round of heartbeats that it has answered. */
   round = 0;
 

@@ -54,15 +54,20 @@ export function parseNodes(text: string): NodeAddress[] {
     if (at === -1) refuse('BAD_REQUEST', `${JSON.stringify(shortened(item))} is not id=host:port`);
     const id = item.slice(0, at).trim();
     if (!isNodeId(id)) {
-      refuse(
-        'BAD_REQUEST',
-        `${JSON.stringify(shortened(id))} is not a node id: use 1 to 64 of A-Z a-z 0-9 . _ -`,
-      );
+      const said = JSON.stringify(shortened(id));
+      refuse('BAD_REQUEST', `${said} is not a node id: use 1 to 64 of A-Z a-z 0-9 . _ -`);
     }
-    const address = parseAddress(item.slice(at + 1));
-    if (address.port === 0) refuse('BAD_REQUEST', `${id} has port 0; other nodes need to know its port`);
-    return { id, address: formatAddress(address) };
+    return { id, address: formatAddress(parseAddress(item.slice(at + 1))) };
   });
+  checkNodes(nodes);
+  return nodes;
+}
+
+/** Refuses a list of nodes in which one is named twice, or that nobody could dial. */
+export function checkNodes(nodes: readonly NodeAddress[]): void {
+  for (const { id, address } of nodes) {
+    if (address.endsWith(':0')) refuse('BAD_REQUEST', `${id} has port 0; other nodes need to know its port`);
+  }
   for (const field of ['id', 'address'] as const) {
     const seen = new Set<string>();
     for (const node of nodes) {
@@ -70,5 +75,4 @@ export function parseNodes(text: string): NodeAddress[] {
       seen.add(node[field]);
     }
   }
-  return nodes;
 }

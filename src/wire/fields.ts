@@ -1,7 +1,7 @@
-import { formatAddress, isNodeId, type NodeAddress, parseAddress } from './address.ts';
+import { checkNodes, formatAddress, isNodeId, type NodeAddress, parseAddress } from './address.ts';
 import { refuse } from './errors.ts';
 import { LIMITS } from './limits.ts';
-import { isLongerThan, shortened } from './text.ts';
+import { isLongerThan, jsonBytes, shortened } from './text.ts';
 
 /** How one field of a request is checked: `check` returns the value to use, or refuses it by name. */
 export interface Field<T> {
@@ -58,8 +58,19 @@ export const prefix: Field<string> = {
 
 export const value: Field<string> = {
   type: 'a string',
-  check: (input, name) => text(input, name, value.type, LIMITS.value),
+  check: (input, name) => {
+    const checked = text(input, name, value.type, LIMITS.value);
+    // Characters that JSON writes as six may need more than a line, in which the value could never be sent back.
+    if (checked.length * 6 > MOST_JSON && jsonBytes(checked) > MOST_JSON) {
+      const words = `"${name}" takes more than ${MOST_JSON} bytes as JSON, escapes included`;
+      refuse('TOO_LARGE', words, { field: name, limit: MOST_JSON });
+    }
+    return checked;
+  },
 };
+
+/** Bytes of JSON that a value may take, so that it fits a line beside its key and its revisions. */
+const MOST_JSON = LIMITS.line - 16_384;
 
 export const flag: Field<boolean> = {
   type: 'true or false',
@@ -88,11 +99,13 @@ export const nodeAddresses: Field<readonly NodeAddress[]> = {
   check: (input, name) => {
     const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
     if (!isObject || Object.keys(input).length === 0) wrong(name, nodeAddresses.type, input);
-    return Object.entries(input).map(([id, address]) => {
+    const nodes = Object.entries(input).map(([id, address]) => {
       nodeId.check(id, `${name}: ${shortened(id)}`);
       if (typeof address !== 'string') wrong(`${name}.${id}`, 'an address as host:port', address);
       return { id, address: formatAddress(parseAddress(address)) };
     });
+    checkNodes(nodes);
+    return nodes;
   },
 };
 
@@ -152,6 +165,8 @@ export const conditions: Field<readonly Condition[]> = {
   type: 'a condition or a list of them',
   check: (input, name) => {
     if (!Array.isArray(input)) return [condition(input, name)];
+    // A guard that has come out empty by mistake must not let a change through.
+    if (input.length === 0) wrong(name, conditions.type, input);
     if (input.length > LIMITS.conditions) {
       refuse('BAD_REQUEST', `"${name}" has more than ${LIMITS.conditions} conditions`, {
         field: name,

@@ -44,14 +44,23 @@ export function isObject(line: string): boolean {
   return line.startsWith('{');
 }
 
+/** True for a line that says nothing. Only what JSON calls white space is: U+2028 and its kin are characters. */
+export function isBlank(line: string): boolean {
+  return /^[ \t\r]*$/.test(line);
+}
+
+function withoutSpace(line: string): string {
+  return line.replace(/^[ \t]+|[ \t\r]+$/g, '');
+}
+
 function parse(line: string): Input {
-  const word = isObject(line) ? '' : line.trim();
+  const word = isObject(line) ? '' : withoutSpace(line);
   if (BARE_WORDS.has(word)) return { op: word };
   let input: unknown;
   try {
     input = JSON.parse(line);
   } catch {
-    const start = JSON.stringify(shortened(line.trim(), 40));
+    const start = JSON.stringify(shortened(withoutSpace(line), 40));
     throw new RaftlineError(
       failure('BAD_JSON', `${start} is not JSON: send one object a line, or the word help`),
     );

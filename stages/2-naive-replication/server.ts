@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { answer } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import { answerAboutNode, type NodeState } from '../../src/node/about.ts';
-import { Forwarding, type ForwardMessage } from '../../src/node/forwarding.ts';
+import { Forwarding, type ForwardMessage, isForwardMessage } from '../../src/node/forwarding.ts';
 import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
 import { clusterOf, Peers } from '../../src/node/peers.ts';
 import { LineServer, type Responder, type Service } from '../../src/node/server.ts';
@@ -12,6 +12,7 @@ import { formatAddress, type NodeAddress } from '../../src/wire/address.ts';
 import { failure, refuse } from '../../src/wire/errors.ts';
 import type { ChangeRequest, ReadRequest, Request } from '../../src/wire/ops.ts';
 import { failed } from '../../src/wire/reply.ts';
+import { checkRequest } from '../../src/wire/request.ts';
 import { type NaiveMessage, NaiveReplication } from './naive-replication.ts';
 
 type Message = NaiveMessage | ForwardMessage;
@@ -21,7 +22,16 @@ const PATIENCE = 2_000;
 
 const codec: Codec<Message> = {
   encode: message => JSON.stringify(message),
-  decode: header => header as unknown as Message,
+  decode(header) {
+    if (isForwardMessage(header)) return header;
+    const { type, number, command } = header;
+    if (!Number.isSafeInteger(number)) throw new Error('a message has a number');
+    if (type === 'replicated') return { type, number: number as number };
+    if (type !== 'replicate' || typeof command !== 'object') throw new Error('there is no such message');
+    const checked = checkRequest({ ...command }, 2);
+    if (checked.op !== 'set' && checked.op !== 'remove') throw new Error(`${checked.op} changes nothing`);
+    return { type, number: number as number, command: checked };
+  },
 };
 
 /** A node of a cluster whose first node leads for ever. Reads are of the node asked, and say so. */
@@ -64,16 +74,16 @@ class NaiveNode implements Service, TransportListener<Message> {
   }
 
   async start(options: NodeOptions): Promise<RunningNode> {
-    await this.#server.listen(options.listen);
+    const port = await this.#server.listen(options.listen);
     for (const node of this.#nodes) if (node.id !== this.#self.id) this.#peers.open(node);
     this.#sweeper = setInterval(() => this.#forwarding.sweep(), 1_000).unref();
-    return { address: formatAddress(options.listen), close: () => this.#close() };
+    return { address: formatAddress({ host: options.listen.host, port }), close: () => this.#close() };
   }
 
   async #close(): Promise<void> {
     clearInterval(this.#sweeper);
-    this.#peers.close();
     await this.#server.close();
+    this.#peers.close();
   }
 
   handle(request: Request, responder: Responder): void {
@@ -130,7 +140,7 @@ class NaiveNode implements Service, TransportListener<Message> {
       const { id, timeout, forward, ...command } = request;
       const number = this.#replication.propose(command, outcome => responder.answer(outcome));
       if (number === undefined) return;
-      const patience = Math.min(PATIENCE, Math.max(0, responder.deadline - performance.now() - 100));
+      const patience = Math.min(PATIENCE, responder.deadline - performance.now());
       setTimeout(() => this.#replication.giveUp(number), patience).unref();
     } else if (request.forward === false) {
       const leader = this.#leader;

@@ -94,7 +94,10 @@ export class Heartbeats {
     const { id, quorum, progress } = this.#state;
     this.#sinceCount = 0;
     this.#hasQuorum = quorum.agrees(voter => voter === id || progress.get(voter)?.isActive === true);
-    for (const peer of progress.values()) peer.isActive = false;
+    for (const peer of progress.values()) {
+      peer.wasActive = peer.isActive;
+      peer.isActive = false;
+    }
     if (this.#hasQuorum) return;
     // Nobody may answer for long, and what is asked meanwhile must not pile up: whoever still wants it asks again.
     this.#asked = [];

@@ -213,6 +213,13 @@ describe('the client, when things fail', () => {
       expect((await client(node.address).get('/k')).value).to.equal('v');
     });
 
+    it('nor what changes the cluster itself', async () => {
+      const node = await server((_, socket) => socket.destroy());
+      const error = await failureOf<ClientError>(client(node.address).request('transfer-leader'));
+      expect(error).to.include({ code: 'LEADER_LOST', definite: false });
+      expect(node.heard).to.have.length(1);
+    });
+
     it('an operation that this client does not know counts as a change', async () => {
       const node = await server((_, socket) => socket.destroy());
       const error = await failureOf<ClientError>(client(node.address).request('future-op'));

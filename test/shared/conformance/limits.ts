@@ -69,6 +69,14 @@ export function limits({ connect, room }: Subject): void {
         expect(await client.ask({ op: 'remove', key })).to.include({ removed: 1 });
       });
 
+      if (bytes === 1)
+        it('takes no value that would not fit a line beside its key', async () => {
+          const client = await connect();
+          const value = '\u0001'.repeat(173_000); // six bytes each, as JSON
+          const reply = await client.ask({ op: 'set', key: `${room()}big`, value });
+          expect(expectRefusal(reply, 'TOO_LARGE')).to.include({ field: 'value' });
+        });
+
       it(`takes a value of 512 KiB and no more, in characters of ${bytes}`, async () => {
         const client = await connect();
         const key = `${room()}big`;

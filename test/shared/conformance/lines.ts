@@ -123,6 +123,8 @@ export function lines({ connect, room }: Subject): void {
         '{"op":"ping"} x',
         "{'op':'ping'}",
         '\ufeff{"op":"ping"}',
+        '\u2028',
+        '\u00a0ping',
         '{"op":"ping",}',
       ]) {
         const reply = await client.ask(line);
