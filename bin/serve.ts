@@ -47,7 +47,7 @@ From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for 
     stage: {
       type: 'integer',
       value: 'N',
-      about: `which stage to run, 0 to ${lastStage}; ${lastStage} unless told`,
+      about: `which stage to run (${STAGES.map(each => each.number).join(', ')}); ${lastStage} unless told`,
     },
     transport: { type: 'string', value: 'lines', about: 'how nodes speak to each other: lines' },
     'peer-proxy': {
