@@ -1,9 +1,11 @@
 import { createServer } from 'node:net';
 import { tellParent } from './child.ts';
+import { VALUE } from './lines.ts';
 
 /**
- * The bare limit of line-delimited JSON over TCP on this platform: splits lines, parses each, writes it back as its
- * reply, once a turn as the real server does, and does nothing else: no check of any kind, no store, no bound.
+ * The bare limit of line-delimited JSON over TCP on this platform: splits lines, parses each, answers with a reply of
+ * the fields and the size that the real server's has, once a turn as that does, and does nothing else: no check of
+ * any kind, no store, no bound. Both take and give the same bytes, so the ratio is the price of the work between.
  */
 const server = createServer({ noDelay: true }, socket => {
   let rest = '';
@@ -19,11 +21,21 @@ const server = createServer({ noDelay: true }, socket => {
     rest = lines.pop() ?? '';
     if (replies.length === 0 && lines.length > 0) setImmediate(flush);
     for (const line of lines) {
-      const request = JSON.parse(line) as object;
-      replies.push(`${JSON.stringify({ ok: true, ...request })}\n`);
+      replies.push(`${JSON.stringify(replyTo(JSON.parse(line) as Request))}\n`);
     }
   });
 });
+
+interface Request {
+  readonly op: string;
+  readonly id: number;
+  readonly key: string;
+}
+
+function replyTo({ op, id, key }: Request): object {
+  if (op === 'set') return { id, ok: true, rev: 123_456, mod: 123_456 };
+  return { id, ok: true, rev: 123_456, key, value: VALUE, create: 12_345, mod: 123_456, version: 12 };
+}
 
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseAddress } from '../src/wire/address.ts';
+import { gets, sets } from './lines.ts';
 
 /** A server that is measured, once it runs. */
 export interface RunningSubject {
@@ -27,18 +28,6 @@ export interface Subject {
   readonly start: () => Promise<RunningSubject>;
   readonly contenders: readonly Contender[];
 }
-
-const KEYS = 1_000;
-const VALUE = 'v'.repeat(100);
-
-const lines = (fields: (key: string) => object): string[] =>
-  Array.from({ length: KEYS }, (_, n) => {
-    const number = String(n).padStart(4, '0');
-    return JSON.stringify({ id: 1_000_000 + n, ...fields(`/bench/${number}`) });
-  });
-
-const gets = lines(key => ({ op: 'get', key }));
-const sets = lines(key => ({ op: 'set', key, value: VALUE }));
 
 export const SUBJECTS: readonly Subject[] = [
   {

@@ -1,5 +1,11 @@
 import type { Entry } from './store.ts';
 
+/** The hash of a key with its entry, in two halves of 32 bits. */
+export interface Hash {
+  readonly high: number;
+  readonly low: number;
+}
+
 /**
  * A checksum of a set of keys with their entries that is kept up to date in the time that a change takes anyway:
  * the exclusive or of a 64-bit hash of each. It tells replicas that differ by a fault apart; it is no defence
@@ -15,33 +21,37 @@ export class Digest {
     this.#low = from.#low;
   }
 
-  /** Adds an entry, or takes out one that was added. */
-  toggle(key: string, { value, create, mod, version }: Entry): void {
-    let high = 0x9e3779b9;
-    let low = 0x85ebca6b;
-    for (const number of [key.length, create, mod, version]) {
-      high = mixed(high ^ number);
-      low = mixed(low ^ number ^ Math.floor(number / 2 ** 32));
-    }
-    // Both halves in one pass: the two texts are all that takes time here.
-    for (let at = 0; at < key.length; at += 1) {
-      const unit = key.charCodeAt(at);
-      high = Math.imul(high ^ unit, 0x01000193);
-      low = Math.imul(low + unit, 0xcc9e2d51);
-    }
-    for (let at = 0; at < value.length; at += 1) {
-      const unit = value.charCodeAt(at);
-      high = Math.imul(high ^ unit, 0x01000193);
-      low = Math.imul(low + unit, 0xcc9e2d51);
-    }
-    this.#high ^= mixed(high);
-    this.#low ^= mixed(low);
+  /** Adds an entry by its hash, or takes out one that was added. */
+  toggle({ high, low }: Hash): void {
+    this.#high ^= high;
+    this.#low ^= low;
   }
 
   /** 16 hex digits. */
   toString(): string {
     return [this.#high, this.#low].map(half => (half >>> 0).toString(16).padStart(8, '0')).join('');
   }
+}
+
+export function hashOf(key: string, { value, create, mod, version }: Entry): Hash {
+  let high = 0x9e3779b9;
+  let low = 0x85ebca6b;
+  for (const number of [key.length, create, mod, version]) {
+    high = mixed(high ^ number);
+    low = mixed(low ^ number ^ Math.floor(number / 2 ** 32));
+  }
+  // Both halves in one pass: the two texts are all that takes time here.
+  for (let at = 0; at < key.length; at += 1) {
+    const unit = key.charCodeAt(at);
+    high = Math.imul(high ^ unit, 0x01000193);
+    low = Math.imul(low + unit, 0xcc9e2d51);
+  }
+  for (let at = 0; at < value.length; at += 1) {
+    const unit = value.charCodeAt(at);
+    high = Math.imul(high ^ unit, 0x01000193);
+    low = Math.imul(low + unit, 0xcc9e2d51);
+  }
+  return { high: mixed(high), low: mixed(low) };
 }
 
 /** The finish of MurmurHash3: every bit of what comes in reaches every bit of what goes out. */

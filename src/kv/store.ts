@@ -1,10 +1,10 @@
 import sortedBtree from 'sorted-btree';
 import { KeyOrder } from '../wire/order.ts';
-import { Digest } from './digest.ts';
+import { Digest, type Hash, hashOf } from './digest.ts';
 
 /** The package is CommonJS, and its class is the `default` of what it exports. */
 const BTree = sortedBtree.default;
-type Tree = InstanceType<typeof BTree<string, Entry>>;
+type Tree = InstanceType<typeof BTree<string, Kept>>;
 
 /** A key's value and its revisions: when it was created, when last modified, and how often since its creation. */
 export interface Entry {
@@ -13,6 +13,12 @@ export interface Entry {
   readonly mod: number;
   /** 1 on creation. */
   readonly version: number;
+}
+
+/** What the tree holds: an entry and its hash, so that it need not be read through again when it goes. */
+interface Kept {
+  readonly entry: Entry;
+  readonly hash: Hash;
 }
 
 /**
@@ -31,7 +37,7 @@ export class Store {
   constructor(from?: Store) {
     this.#order = from === undefined ? new KeyOrder() : from.#order;
     this.#tree =
-      from === undefined ? new BTree<string, Entry>(undefined, this.#order.compare) : from.#tree.clone();
+      from === undefined ? new BTree<string, Kept>(undefined, this.#order.compare) : from.#tree.clone();
     this.#digest = new Digest(from === undefined ? undefined : from.#digest);
     this.#rev = from === undefined ? 0 : from.#rev;
   }
@@ -47,23 +53,25 @@ export class Store {
   }
 
   get(key: string): Entry | undefined {
-    return this.#tree.get(key);
+    return this.#tree.get(key)?.entry;
   }
 
   /** Keys and entries in order, from the first that is not before `from`. */
-  entries(from: string): IterableIterator<[string, Entry]> {
-    return this.#tree.entries(from);
+  *entries(from: string): Generator<[string, Entry]> {
+    for (const [key, { entry }] of this.#tree.entries(from)) yield [key, entry];
   }
 
   /** Writes a key as a part of the change that `commit` will number. */
   put(key: string, value: string): Entry {
     const rev = this.#rev + 1;
     const old = this.#tree.get(key);
-    const entry = { value, create: old?.create ?? rev, mod: rev, version: (old?.version ?? 0) + 1 };
+    const { create = rev, version = 0 } = old?.entry ?? {};
+    const entry = { value, create, mod: rev, version: version + 1 };
+    const hash = hashOf(key, entry);
     if (old === undefined) this.#order.admit(key);
-    this.#tree.set(key, entry);
-    if (old !== undefined) this.#digest.toggle(key, old);
-    this.#digest.toggle(key, entry);
+    else this.#digest.toggle(old.hash);
+    this.#tree.set(key, { entry, hash });
+    this.#digest.toggle(hash);
     return entry;
   }
 
@@ -72,7 +80,7 @@ export class Store {
     const old = this.#tree.get(key);
     if (old === undefined) return false;
     this.#tree.delete(key);
-    this.#digest.toggle(key, old);
+    this.#digest.toggle(old.hash);
     return true;
   }
 

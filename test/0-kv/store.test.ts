@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { apply } from '../../src/kv/commands.ts';
-import { Digest } from '../../src/kv/digest.ts';
+import { Digest, hashOf as hashOfEntry } from '../../src/kv/digest.ts';
 import { answer } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import type { Condition } from '../../src/wire/fields.ts';
@@ -149,7 +149,7 @@ function told(outcome: ReturnType<typeof apply>): object {
 /** The hash of a store with these entries, made anew from each of them. */
 function hashOf({ map, rev }: Model): string {
   const digest = new Digest();
-  for (const [name, entry] of map) digest.toggle(name, entry);
+  for (const [name, entry] of map) digest.toggle(hashOfEntry(name, entry));
   return `${digest}-${rev}`;
 }
 
