@@ -9,6 +9,7 @@ import { RaftlineError, refuse } from '../src/wire/errors.ts';
 import { OPS } from '../src/wire/ops.ts';
 import { nearest } from '../src/wire/text.ts';
 import { FIRST_STAGE_WITH_DATA, STAGES, type Stage } from '../stages/stages.ts';
+import { readTiming, TIMING_FLAGS } from './timing-flags.ts';
 
 /** Milliseconds after which a shutdown that hangs is cut short. */
 const PATIENCE = 10_000;
@@ -50,6 +51,7 @@ From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for 
       about: `which stage to run (${STAGES.map(each => each.number).join(', ')}); ${lastStage} unless told`,
     },
     transport: { type: 'string', value: 'lines', about: 'how nodes speak to each other: lines' },
+    ...TIMING_FLAGS,
     'peer-proxy': {
       type: 'string',
       value: 'http://ID@ADDRESS',
@@ -92,7 +94,8 @@ function readStage({ flags }: Call): Stage {
   refuse('BAD_REQUEST', `--stage ${flags.stage}: there is no such stage yet; this raftline has ${known}`);
 }
 
-function readOptions({ flags }: Call, stage: Stage): NodeOptions {
+function readOptions(call: Call, stage: Stage): NodeOptions {
+  const { flags } = call;
   const text = (name: string) => (flags[name] === undefined ? undefined : String(flags[name]));
   const named = <T>(name: string, read: (value: string) => T): T | undefined => {
     const value = text(name);
@@ -109,6 +112,7 @@ function readOptions({ flags }: Call, stage: Stage): NodeOptions {
   const listen = named('listen', parseAddress) ?? parseAddress(own);
   const peerProxy = named('peer-proxy', readProxy);
   const data = text('data');
+  const timing = readTiming(call);
   checkTransport(text('transport') ?? 'lines');
   if (stage.nodes === 1 && nodes !== undefined && nodes.length > 1) {
     refuse(
@@ -130,6 +134,7 @@ function readOptions({ flags }: Call, stage: Stage): NodeOptions {
     listen,
     ...(nodes && { nodes }),
     ...(peerProxy && { peerProxy }),
+    ...(timing && { timing }),
     ...(data && stage.number >= FIRST_STAGE_WITH_DATA && { data }),
   };
 }
