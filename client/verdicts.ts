@@ -1,18 +1,17 @@
+import { UNKNOWN_OUTCOME } from '../src/wire/errors.ts';
 import type { Call } from './call.ts';
 import { type ClientError, localError } from './client-error.ts';
 
-const UNKNOWN = 'it may or may not have happened: read before you repeat it';
-
 /** A request was sent, and its time has passed without a reply. */
 export function overdue(call: Call, address: string): ClientError {
-  const advice = call.isSafe ? 'try again' : UNKNOWN;
+  const advice = call.isSafe ? 'try again' : UNKNOWN_OUTCOME;
   const words = `${address} did not answer within ${call.timeout} ms; ${advice}`;
   return localError('TIMEOUT', words, { op: call.op, address }, { definite: call.isSafe });
 }
 
 /** A change was sent, and the connection then lost. */
 export function outcomeUnknown(call: Call, address: string, why: string): ClientError {
-  const words = `${address} ${why} before it answered; ${UNKNOWN}`;
+  const words = `${address} ${why} before it answered; ${UNKNOWN_OUTCOME}`;
   return localError('LEADER_LOST', words, { op: call.op, address });
 }
 
@@ -22,7 +21,11 @@ export function closed(call: Call, sentTo: string | undefined): ClientError {
   if (sentTo === undefined || call.isSafe) {
     return localError('SHUTTING_DOWN', 'this client is closed', circumstances, { retry: false });
   }
-  return localError('LEADER_LOST', `this client was closed before the reply came; ${UNKNOWN}`, circumstances);
+  return localError(
+    'LEADER_LOST',
+    `this client was closed before the reply came; ${UNKNOWN_OUTCOME}`,
+    circumstances,
+  );
 }
 
 /** The caller's signal was raised. */
@@ -33,7 +36,7 @@ export function aborted(
   address: string | undefined,
 ): ClientError {
   const definite = !isSent || call.isSafe;
-  const words = `interrupted${definite ? '' : `; ${UNKNOWN}`}`;
+  const words = `interrupted${definite ? '' : `; ${UNKNOWN_OUTCOME}`}`;
   const circumstances = { op: call.op, address, cause: signal.reason };
   const error = localError('TIMEOUT', words, circumstances, { definite, retry: false });
   error.name = 'AbortError';

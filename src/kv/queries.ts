@@ -1,7 +1,8 @@
+import { failure } from '../wire/errors.ts';
 import { LIMITS } from '../wire/limits.ts';
 import type { ReadRequest, RequestOf } from '../wire/ops.ts';
 import { afterPrefix, byCodePoint } from '../wire/order.ts';
-import type { Outcome } from '../wire/reply.ts';
+import { failed, type Outcome } from '../wire/reply.ts';
 import { jsonBytes } from '../wire/text.ts';
 import type { Entry, Store } from './store.ts';
 
@@ -21,6 +22,19 @@ export function answer(store: Store, query: ReadRequest): Outcome {
     case 'list':
       return list(store, query);
   }
+}
+
+/**
+ * Answers a read before stage 5, where a node can only tell what it holds itself, and says that it is no more than
+ * that.
+ */
+export function answerLocally(store: Store, query: ReadRequest): Outcome {
+  if (query.read === 'linearizable') {
+    const words = 'linearizable reads come with stage 5; this node can only tell what it holds itself';
+    return failed(failure('WRONG_STAGE', words, { stage: 5 }));
+  }
+  const outcome = answer(store, query);
+  return outcome.ok ? { ...outcome, local: true } : outcome;
 }
 
 function get(store: Store, key: string): Outcome {

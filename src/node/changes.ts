@@ -8,7 +8,7 @@ import { failed } from '../wire/reply.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { Core } from './host.ts';
 import type { Responder } from './server.ts';
-import { LEADER_PATIENCE, noLeader, notLeader, shuttingDown, type Waiting } from './waiting.ts';
+import { LEADER_PATIENCE, leaderOf, noLeader, notLeader, shuttingDown, type Waiting } from './waiting.ts';
 
 /** Bytes that a leader takes on beyond what is committed. */
 const MOST_UNCOMMITTED = 64 * 1_048_576;
@@ -75,7 +75,7 @@ export class Changes {
       this.#changes.push(waiting);
       this.#options.wake();
     } else if (request.forward === false) {
-      responder.answer(failed(notLeader(this.#core, this.#options.addressOf)));
+      responder.answer(failed(notLeader(leaderOf(this.#core, this.#options.addressOf))));
     } else if (leader === null) {
       this.#homeless.push(waiting);
     } else {

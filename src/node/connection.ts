@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import split2 from 'split2';
-import { type Failure, failure } from '../wire/errors.ts';
+import { type Failure, failure, UNKNOWN_OUTCOME } from '../wire/errors.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { mayChange, type Request, type RequestId } from '../wire/ops.ts';
 import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
@@ -311,9 +311,7 @@ export class Connection implements Taker {
   #timeOut(pending: Pending): void {
     const { op, timeout = TIMEOUT } = pending.request;
     const mayHaveHappened = mayChange(op) && pending !== this.#waiting;
-    const advice = mayHaveHappened
-      ? 'it may or may not have happened: read before you repeat it'
-      : 'try again';
+    const advice = mayHaveHappened ? UNKNOWN_OUTCOME : 'try again';
     const error = failure('TIMEOUT', `${op} was not done within ${timeout} ms; ${advice}`, {
       definite: !mayHaveHappened,
     });

@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Transport } from '../ports/transport.ts';
 import type { NodeAddress } from '../wire/address.ts';
-import { failure } from '../wire/errors.ts';
+import { failure, UNKNOWN_OUTCOME } from '../wire/errors.ts';
 import { mayChange, type Request } from '../wire/ops.ts';
 import { failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { checkRequest } from '../wire/request.ts';
@@ -106,7 +106,7 @@ export class Forwarding {
     if (lost === undefined) return;
     this.#open.delete(number);
     const isChange = mayChange(lost.request.op);
-    const advice = isChange ? 'it may or may not have happened: read before you repeat it' : 'try again';
+    const advice = isChange ? UNKNOWN_OUTCOME : 'try again';
     lost.responder.answer(failed(failure('LEADER_LOST', `${why}; ${advice}`, { definite: !isChange })));
   }
 

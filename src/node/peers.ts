@@ -69,11 +69,6 @@ export class Peers<Message> implements Transport<Message> {
     return this.#links.get(to)?.isUp === true;
   }
 
-  /** Writes what `send` queued, without waiting for the end of the event loop's turn. */
-  flush(): void {
-    for (const link of this.#links.values()) link.flush();
-  }
-
   close(): void {
     for (const link of this.#links.values()) link.close();
     for (const connection of this.#accepted.values()) connection.destroy();

@@ -1,13 +1,12 @@
-import { answer } from '../kv/queries.ts';
+import { answer, answerLocally } from '../kv/queries.ts';
 import type { Store } from '../kv/store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ReadGrant } from '../raft/ready.ts';
-import { failure } from '../wire/errors.ts';
 import type { ReadRequest } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
 import type { Core } from './host.ts';
 import type { Responder } from './server.ts';
-import { LEADER_PATIENCE, noLeader, notLeader, shuttingDown, type Waiting } from './waiting.ts';
+import { LEADER_PATIENCE, leaderOf, noLeader, notLeader, shuttingDown, type Waiting } from './waiting.ts';
 
 /** Milliseconds after which a follower asks its leader again what a read has to wait for. */
 const READ_PATIENCE = 500;
@@ -61,26 +60,15 @@ export class Reads {
       return;
     }
     if (this.#core.read === undefined) {
-      this.#readLocally(request, responder);
+      responder.answer(answerLocally(store, request));
       return;
     }
     if (request.forward === false && this.#core.state.role !== 'leader') {
-      responder.answer(failed(notLeader(this.#core, this.#options.addressOf)));
+      responder.answer(failed(notLeader(leaderOf(this.#core, this.#options.addressOf))));
       return;
     }
     this.#reads.push({ request, responder, since: clock.now() });
     wake();
-  }
-
-  /** Before stage 5 a node can only tell what it holds itself, and says that it is no more than that. */
-  #readLocally(request: ReadRequest, responder: Responder): void {
-    if (request.read === 'linearizable') {
-      const words = 'linearizable reads come with stage 5; this node can only tell what it holds itself';
-      responder.answer(failed(failure('WRONG_STAGE', words, { stage: 5 })));
-      return;
-    }
-    const outcome = answer(this.#options.store, request);
-    responder.answer(outcome.ok ? { ...outcome, local: true } : outcome);
   }
 
   /** Asks for what this turn has brought, and for what has to be asked again. */

@@ -14,7 +14,7 @@ import type { NodeMessage } from './raft-codec.ts';
 import { ReplicatedStore } from './replicated-store.ts';
 import type { Responder, Service } from './server.ts';
 import { Transfers } from './transfers.ts';
-import { noLeader, notLeader } from './waiting.ts';
+import { leaderOf, noLeader, notLeader } from './waiting.ts';
 
 /** Milliseconds between two looks at what has waited too long. */
 const SWEEP = 100;
@@ -129,7 +129,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     const { role, leader } = this.core.state;
     if (role === 'leader') this.#transfers.transfer(request, responder);
     else if (request.forward === false) {
-      responder.answer(failed(notLeader(this.core, node => this.configuration.nodes[node])));
+      responder.answer(failed(notLeader(leaderOf(this.core, node => this.configuration.nodes[node]))));
     } else if (leader === null) {
       responder.answer(failed(noLeader(this.core)));
     } else {

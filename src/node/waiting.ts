@@ -1,3 +1,4 @@
+import type { NodeAddress } from '../wire/address.ts';
 import { type Failure, failure } from '../wire/errors.ts';
 import type { Core } from './host.ts';
 import type { Responder } from './server.ts';
@@ -21,10 +22,14 @@ export function noLeader(core: Core): Failure {
   return failure('NO_LEADER', words);
 }
 
+/** The leader as this node knows it. */
+export function leaderOf(core: Core, addressOf: (id: string) => string | undefined): NodeAddress | null {
+  const id = core.state.leader;
+  return id === null ? null : { id, address: addressOf(id) ?? '' };
+}
+
 /** This node does not lead, and was told not to pass a request on. */
-export function notLeader(core: Core, addressOf: (id: string) => string | undefined): Failure {
-  const { leader: id } = core.state;
-  const leader = id === null ? null : { id, address: addressOf(id) ?? '' };
+export function notLeader(leader: NodeAddress | null): Failure {
   const words =
     leader === null
       ? 'no leader is known here; try again'

@@ -56,6 +56,9 @@ export function failure(code: ErrorCode, message: string, details?: Record<strin
   return { code, message, ...ERRORS[code], ...details };
 }
 
+/** What to do about a change whose outcome nobody here knows. */
+export const UNKNOWN_OUTCOME = 'it may or may not have happened: read before you repeat it';
+
 /** A failure on its way to whoever asked. */
 export class RaftlineError extends Error {
   readonly failure: Failure;

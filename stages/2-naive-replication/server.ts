@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { answer } from '../../src/kv/queries.ts';
+import { answerLocally } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import { answerAboutNode, type NodeState } from '../../src/node/about.ts';
 import { Forwarding, type ForwardMessage, isForwardMessage } from '../../src/node/forwarding.ts';
@@ -7,9 +7,10 @@ import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
 import { clusterOf, Peers } from '../../src/node/peers.ts';
 import { LineServer, type Responder, type Service } from '../../src/node/server.ts';
 import { systemClock } from '../../src/node/system-clock.ts';
+import { notLeader } from '../../src/node/waiting.ts';
 import type { Codec, TransportListener } from '../../src/ports/transport.ts';
 import { formatAddress, type NodeAddress } from '../../src/wire/address.ts';
-import { failure, refuse } from '../../src/wire/errors.ts';
+import { refuse } from '../../src/wire/errors.ts';
 import type { ChangeRequest, ReadRequest, Request } from '../../src/wire/ops.ts';
 import { failed } from '../../src/wire/reply.ts';
 import { checkRequest } from '../../src/wire/request.ts';
@@ -122,17 +123,7 @@ class NaiveNode implements Service, TransportListener<Message> {
   }
 
   #read(request: ReadRequest, responder: Responder): void {
-    if (request.read === 'linearizable') {
-      refuse(
-        'WRONG_STAGE',
-        'linearizable reads come with stage 5; this node can only tell what it holds itself',
-        {
-          stage: 5,
-        },
-      );
-    }
-    const outcome = answer(this.#store, request);
-    responder.answer(outcome.ok ? { ...outcome, local: true } : outcome);
+    responder.answer(answerLocally(this.#store, request));
   }
 
   #change(request: ChangeRequest, responder: Responder): void {
@@ -143,9 +134,7 @@ class NaiveNode implements Service, TransportListener<Message> {
       const patience = Math.min(PATIENCE, responder.deadline - performance.now());
       setTimeout(() => this.#replication.giveUp(number), patience).unref();
     } else if (request.forward === false) {
-      const leader = this.#leader;
-      const words = `${leader.id} at ${leader.address} leads; send it there, or without "forward": false`;
-      responder.answer(failed(failure('NOT_LEADER', words, { leader })));
+      responder.answer(failed(notLeader(this.#leader)));
     } else {
       this.#forwarding.forward(request, responder, this.#leader);
     }
