@@ -2,7 +2,7 @@ import { Store } from '../kv/store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Recovered, Storage, StorageListener } from '../ports/storage.ts';
 import type { Transport, TransportListener } from '../ports/transport.ts';
-import { type Configuration, isConfiguration, quorumOf } from '../raft/configuration.ts';
+import { type Configuration, NO_CONFIGURATION } from '../raft/configuration.ts';
 import type { Beginning } from '../raft/state.ts';
 import { DEFAULT_TIMING, type Timing } from '../raft/timing.ts';
 import type { Request, RequestOf } from '../wire/ops.ts';
@@ -44,7 +44,6 @@ export interface ReplicaOptions {
 export class Replica implements Service, TransportListener<NodeMessage>, StorageListener {
   readonly stage: number;
   readonly core: Core;
-  readonly configuration: Configuration;
   readonly store = new Store();
   readonly #id: string;
   readonly #host: Host;
@@ -68,8 +67,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     this.#id = id;
     this.stage = stage.number;
     this.#storage = storage;
-    this.configuration = configurationIn(recovered);
-    const beginning: Beginning = { ...recovered, id, quorum: quorumOf(this.configuration) };
+    const beginning: Beginning = { ...recovered, id, configuration: NO_CONFIGURATION };
     this.core = stage.makeCore(beginning, timing, random);
     this.#tick = timing.tick;
     const firstNumber = Math.floor(random() * 2 ** 47);
@@ -103,6 +101,11 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       this.#transfers.check();
       this.#forwarding.sweep();
     });
+  }
+
+  /** The members, and where each listens. */
+  get configuration(): Configuration {
+    return this.core.state.configuration;
   }
 
   /** Answers a request that is not about this node alone; one that another node has forwarded, too. */
@@ -199,11 +202,4 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     this.giveUp();
     this.#host.stop();
   }
-}
-
-/** The configuration that a log holds. */
-function configurationIn({ entries }: Recovered): Configuration {
-  const command = entries.map(entry => entry.command).find(isConfiguration);
-  if (command === undefined) throw new Error('broken invariant: the log holds no configuration');
-  return command;
 }

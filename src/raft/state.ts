@@ -1,3 +1,4 @@
+import { type Configuration, isConfiguration, quorumOf } from './configuration.ts';
 import type { Ballot, Entry, Position } from './entry.ts';
 import { Log } from './log.ts';
 import type { Envelope, Message } from './messages.ts';
@@ -10,13 +11,20 @@ export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader';
 /** What a node starts from: its own disk, and the configuration that it found there or was given. */
 export interface Beginning {
   readonly id: string;
-  readonly quorum: Quorum;
+  /** The configuration in force at the base. */
+  readonly configuration: Configuration;
   readonly ballot: Ballot;
   readonly base: Position;
   /** The entries after the base, all durable. */
   readonly entries: readonly Entry[];
   /** The highest index known to be committed; those up to it are handed out for applying first of all. */
   readonly commit: number;
+}
+
+/** A configuration, and the index of the entry that brought it. */
+interface Placed {
+  readonly index: number;
+  readonly configuration: Configuration;
 }
 
 /** Bytes of applied entries that stay in memory for followers that are a little behind. */
@@ -29,10 +37,6 @@ const CACHE_BYTES = 8 * 1_048_576;
 export class State {
   readonly id: string;
   readonly log: Log;
-  /** Who has to agree. */
-  quorum: Quorum;
-  /** Every other node that the log is replicated to. */
-  peers: readonly string[];
   role: Role = 'follower';
   /** The leader of this term, as far as this node knows. */
   leader: string | null = null;
@@ -41,6 +45,10 @@ export class State {
   /** At the leader: once this index is committed, it knows all that was committed before it led (§8). */
   leadsFrom = 0;
 
+  /** That of the base, and those of the entries after it, oldest first: a node uses the latest in its log, committed or not (§6). */
+  readonly #configurations: Placed[];
+  #quorum: Quorum;
+  #peers: readonly string[];
   #ballot: Ballot;
   #commit: number;
   /** The highest index that was handed out for applying. */
@@ -61,10 +69,11 @@ export class State {
   #answers: Envelope[] = [];
   #reads: ReadGrant[] = [];
 
-  constructor({ id, quorum, ballot, base, entries, commit }: Beginning) {
+  constructor({ id, configuration, ballot, base, entries, commit }: Beginning) {
     this.id = id;
-    this.quorum = quorum;
-    this.peers = quorum.voters.filter(voter => voter !== id);
+    this.#configurations = [{ index: base.index, configuration }, ...configurationsIn(entries)];
+    this.#quorum = quorumOf(this.configuration);
+    this.#peers = this.#others();
     this.#ballot = ballot;
     this.log = new Log(base, entries);
     this.#commit = Math.max(commit, base.index);
@@ -77,6 +86,36 @@ export class State {
       throw new Error(
         `broken invariant: an entry of term ${this.log.last.term}, and a ballot of ${ballot.term}`,
       );
+  }
+
+  /** The members, as the latest configuration in the log has them. */
+  get configuration(): Configuration {
+    return this.#latest.configuration;
+  }
+
+  /** The index of the entry that brought the configuration; that of the base when none did. */
+  get configurationIndex(): number {
+    return this.#latest.index;
+  }
+
+  get #latest(): Placed {
+    const latest = this.#configurations.at(-1);
+    if (latest === undefined) throw new Error('broken invariant: a node without a configuration');
+    return latest;
+  }
+
+  /** Who has to agree. */
+  get quorum(): Quorum {
+    return this.#quorum;
+  }
+
+  /** Every other node that the log is replicated to, voter or not. */
+  get peers(): readonly string[] {
+    return this.#peers;
+  }
+
+  #others(): string[] {
+    return Object.keys(this.configuration.nodes).filter(node => node !== this.id);
   }
 
   get term(): number {
@@ -120,6 +159,10 @@ export class State {
   append(entries: readonly Entry[]): void {
     this.log.append(entries);
     this.#unsaved.push(...entries);
+    const configurations = configurationsIn(entries);
+    if (configurations.length === 0) return;
+    this.#configurations.push(...configurations);
+    this.#reconfigure();
   }
 
   /** Removes entries that conflict with the leader's (§5.3); they were never committed. */
@@ -132,6 +175,14 @@ export class State {
     this.#durable = Math.min(this.#durable, from - 1);
     for (const saving of this.#saving) saving.last = Math.min(saving.last, from - 1);
     this.#unsaved = this.#unsaved.filter(entry => entry.index < from);
+    if (this.configurationIndex < from) return;
+    while (this.configurationIndex >= from) this.#configurations.pop();
+    this.#reconfigure();
+  }
+
+  #reconfigure(): void {
+    this.#quorum = quorumOf(this.configuration);
+    this.#peers = this.#others();
   }
 
   /** Raises the commit index; a lower one is old news. */
@@ -195,4 +246,10 @@ export class State {
     this.#reads = [];
     return { ...ready, committed };
   }
+}
+
+function configurationsIn(entries: readonly Entry[]): Placed[] {
+  return entries.flatMap(({ index, command }) =>
+    isConfiguration(command) ? [{ index, configuration: command }] : [],
+  );
 }

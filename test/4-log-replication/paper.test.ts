@@ -1,12 +1,11 @@
 import { expect } from 'chai';
 import type { Append, Message } from '../../src/raft/messages.ts';
-import { Quorum } from '../../src/raft/quorum.ts';
 import { State } from '../../src/raft/state.ts';
 import { Raft } from '../../stages/4-log-replication/raft.ts';
 import { Replication } from '../../stages/4-log-replication/replication.ts';
 import { CoreCluster } from '../shared/core-cluster.ts';
 import { entriesOf } from '../shared/core-invariants.ts';
-import { type DiskDetails, diskWith } from '../shared/model-disk.ts';
+import { type DiskDetails, diskWith, membersOf } from '../shared/model-disk.ts';
 
 const NODES = ['n1', 'n2', 'n3'];
 const BASE = { index: 0, term: 0 };
@@ -17,8 +16,8 @@ class Server {
   readonly replication: Replication;
 
   constructor(terms: readonly number[], details: DiskDetails & { readonly nodes?: readonly string[] } = {}) {
-    const quorum = new Quorum(details.nodes ?? NODES);
-    this.state = new State({ id: 'n1', quorum, base: BASE, ...diskWith(terms, details) });
+    const configuration = membersOf(details.nodes ?? NODES);
+    this.state = new State({ id: 'n1', configuration, base: BASE, ...diskWith(terms, details) });
     this.replication = new Replication(this.state, { isLeaderGiven: false });
   }
 

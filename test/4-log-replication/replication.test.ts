@@ -1,8 +1,7 @@
 import { expect } from 'chai';
-import { Quorum } from '../../src/raft/quorum.ts';
 import { Raft } from '../../stages/4-log-replication/raft.ts';
 import { CoreCluster } from '../shared/core-cluster.ts';
-import { type Durable, diskWith } from '../shared/model-disk.ts';
+import { type Durable, diskWith, membersOf } from '../shared/model-disk.ts';
 
 const NODES = ['n1', 'n2', 'n3'];
 
@@ -31,12 +30,12 @@ describe('stage 4: replication beyond the paper', () => {
     const cluster = clusterOf();
     cluster.propose('n1', 'a');
     cluster.deliverAll();
-    const beginning = { id: 'n2', quorum: new Quorum(NODES), base: { index: 0, term: 0 } };
+    const beginning = { id: 'n2', configuration: membersOf(NODES), base: { index: 0, term: 0 } };
     expect(() => new Raft({ ...beginning, ...cluster.durable('n2') }, 'n2')).to.throw('broken invariant');
   });
 
   it('refuses a log that a later stage has left in a later term', () => {
-    const beginning = { id: 'n2', quorum: new Quorum(NODES), base: { index: 0, term: 0 } };
+    const beginning = { id: 'n2', configuration: membersOf(NODES), base: { index: 0, term: 0 } };
     expect(() => new Raft({ ...beginning, ...diskWith([1, 4]) }, 'n1')).to.throw('broken invariant');
   });
 

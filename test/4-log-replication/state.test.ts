@@ -1,14 +1,13 @@
 import { expect } from 'chai';
-import { Quorum } from '../../src/raft/quorum.ts';
 import { type Beginning, State } from '../../src/raft/state.ts';
 import { Raft } from '../../stages/4-log-replication/raft.ts';
 import { entriesOf } from '../shared/core-invariants.ts';
-import { diskWith } from '../shared/model-disk.ts';
+import { diskWith, membersOf } from '../shared/model-disk.ts';
 
 function beginning(changes: Partial<Beginning> = {}): Beginning {
   return {
     id: 'n2',
-    quorum: new Quorum(['n1', 'n2', 'n3']),
+    configuration: membersOf(['n1', 'n2', 'n3']),
     ballot: { term: 3, vote: 'n1' },
     base: { index: 0, term: 0 },
     entries: diskWith([1, 2, 3]).entries,
@@ -96,5 +95,24 @@ describe('stage 4: what no chapter may break', () => {
     state.truncate(3);
     state.append([{ index: 3, term: 4, command: 'new', size: 64 }]);
     expect(state.take().entries.map(({ command }) => command)).to.deep.equal(['new']);
+  });
+
+  it('the latest configuration in the log counts from the moment it is there, and goes with its entry (§6)', () => {
+    const state = new State(beginning({ configuration: membersOf(['n1', 'n2']) }));
+    const configure = (index: number, ids: readonly string[]) => ({
+      index,
+      term: 3,
+      command: membersOf(ids),
+      size: 64,
+    });
+    state.append([configure(4, ['n1', 'n2', 'n3']), configure(5, ['n2', 'n3', 'n4', 'n5'])]);
+    expect(state.configurationIndex).to.equal(5);
+    expect(state.quorum.voters).to.deep.equal(['n2', 'n3', 'n4', 'n5']);
+    expect(state.peers).to.deep.equal(['n3', 'n4', 'n5']);
+    state.truncate(5);
+    expect(state.quorum.voters).to.deep.equal(['n1', 'n2', 'n3']);
+    state.truncate(4);
+    expect(state.configurationIndex).to.equal(0);
+    expect(state.peers).to.deep.equal(['n1']);
   });
 });

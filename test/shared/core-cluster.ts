@@ -1,12 +1,11 @@
 import type { Core } from '../../src/node/host.ts';
 import type { Entry } from '../../src/raft/entry.ts';
 import type { Envelope, Message } from '../../src/raft/messages.ts';
-import { Quorum } from '../../src/raft/quorum.ts';
 import type { ReadGrant } from '../../src/raft/ready.ts';
 import type { Beginning } from '../../src/raft/state.ts';
 import { DEFAULT_TIMING, type Timing } from '../../src/raft/timing.ts';
 import { CoreInvariants, entriesOf } from './core-invariants.ts';
-import { BLANK, type Durable, ModelDisk } from './model-disk.ts';
+import { BLANK, type Durable, ModelDisk, membersOf } from './model-disk.ts';
 
 /** Makes the core of one node, as the wiring of a stage does. */
 export type MakeCore = (beginning: Beginning, timing: Timing, random: () => number) => Core;
@@ -199,7 +198,7 @@ export class CoreCluster {
     const node = this.#node(id);
     const { nodes, make } = this.#options;
     const base = { index: 0, term: 0 };
-    const beginning = { id, quorum: new Quorum(nodes), base, ...node.disk.durable };
+    const beginning = { id, configuration: membersOf(nodes), base, ...node.disk.durable };
     // Patience differs from node to node, in their order, and never changes: no chance at all.
     const fraction = (nodes.indexOf(id) + 1) / (nodes.length + 1);
     node.core = make(beginning, this.timing, () => fraction);

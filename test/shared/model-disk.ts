@@ -1,3 +1,4 @@
+import { type Configuration, initialConfiguration } from '../../src/raft/configuration.ts';
 import type { Ballot, Entry } from '../../src/raft/entry.ts';
 import type { Envelope } from '../../src/raft/messages.ts';
 import type { Ready } from '../../src/raft/ready.ts';
@@ -10,6 +11,11 @@ export interface Durable {
 }
 
 export const BLANK: Durable = { ballot: { term: 0, vote: null }, entries: [], commit: 0 };
+
+/** The configuration in which these nodes, and no others, are the voters. */
+export function membersOf(ids: readonly string[]): Configuration {
+  return initialConfiguration(ids.map(id => ({ id, address: `${id}:7001` })));
+}
 
 /** A disk whose log has entries of these terms; those of one index and term are the same on every disk. */
 export function diskWith(
