@@ -2,12 +2,15 @@ import type { Clock } from '../ports/clock.ts';
 import type { Transport } from '../ports/transport.ts';
 import type { NodeAddress } from '../wire/address.ts';
 import { failure, UNKNOWN_OUTCOME } from '../wire/errors.ts';
-import { mayChange, type Request } from '../wire/ops.ts';
+import { mayChange, type OpName, type Request } from '../wire/ops.ts';
 import { failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { checkRequest } from '../wire/request.ts';
 import type { Responder, Service } from './server.ts';
 
-/** Asks another node to answer a request, and brings its answer back. `patience` is in milliseconds. */
+/**
+ * Asks another node to answer a request, and brings its answer back: `op` says what it answers, to a transport that
+ * has a type for each. `patience` is in milliseconds.
+ */
 export type ForwardMessage =
   | {
       readonly type: 'forward';
@@ -15,7 +18,7 @@ export type ForwardMessage =
       readonly patience: number;
       readonly request: Request;
     }
-  | { readonly type: 'forwarded'; readonly number: number; readonly outcome: Outcome };
+  | { readonly type: 'forwarded'; readonly number: number; readonly op: OpName; readonly outcome: Outcome };
 
 /** Whether what claims to be such a message has its parts; what the request holds is checked when it is handled. */
 export function isForwardMessage(message: Readonly<Record<string, unknown>>): message is ForwardMessage {
@@ -76,7 +79,7 @@ export class Forwarding {
     }
     const { request, patience } = message;
     const answer = (outcome: Outcome) =>
-      void this.#transport.send(from, { type: 'forwarded', number, outcome });
+      void this.#transport.send(from, { type: 'forwarded', number, op: request.op, outcome });
     const responder: Responder = { deadline: this.#clock.now() + patience, answer };
     try {
       // What another node has checked is checked again: one bad change in the log would stop every replica.

@@ -6,6 +6,7 @@ import { failed, type Outcome } from '../wire/reply.ts';
 import { shortened } from '../wire/text.ts';
 import { type Handshake, Link } from './link.ts';
 import { logger } from './log.ts';
+import { textOf } from './parcel.ts';
 
 const log = logger('peers');
 
@@ -62,7 +63,7 @@ export class Peers<Message> implements Transport<Message> {
 
   send(to: string, message: Message): boolean {
     const link = this.#links.get(to);
-    return link?.send(this.#codec.encode(message)) === true;
+    return link?.send(textOf(this.#codec.encode(message))) === true;
   }
 
   isUp(to: string): boolean {
@@ -119,8 +120,9 @@ export class Peers<Message> implements Transport<Message> {
       if (header === undefined) {
         const parsed: unknown = JSON.parse(text);
         if (typeof parsed !== 'object' || parsed === null) throw new Error('a header is an object');
-        header = parsed as Readonly<Record<string, unknown>>;
-        awaited = Number(header.lines ?? 0);
+        const { lines: announced = 0, ...fields } = parsed as Readonly<Record<string, unknown>>;
+        header = fields;
+        awaited = Number(announced);
         if (!(awaited >= 0 && awaited <= MOST_LINES)) throw new Error('too many lines for one message');
       } else lines.push(text);
       size += text.length;

@@ -24,15 +24,14 @@ const SHAPES: {
 };
 
 /**
- * The messages as lines. Entries follow their header as the very records that the logs hold: the leader writes each
- * once, and a follower checks its sum and appends it as it came.
+ * The messages as parcels. Entries go as the very records that the logs hold: the leader writes each once, and a
+ * follower checks its sum and appends it as it came.
  */
 export const raftCodec: Codec<NodeMessage> = {
   encode(message) {
-    if (message.type !== 'append') return JSON.stringify(message);
-    const { entries, ...head } = message;
-    const header = JSON.stringify({ ...head, lines: entries.length });
-    return entries.length === 0 ? header : `${header}\n${entries.map(entryLine).join('\n')}`;
+    if (message.type !== 'append') return { header: { ...message }, lines: [] };
+    const { entries, ...header } = message;
+    return { header, lines: entries.map(entryLine) };
   },
 
   decode(header, lines) {
@@ -46,10 +45,9 @@ export const raftCodec: Codec<NodeMessage> = {
     }
     for (const name of flags) if (typeof header[name] !== 'boolean') throw new Error(`${type} lacks ${name}`);
     if (type !== 'append') return header as unknown as NodeMessage;
-    const { lines: count, ...head } = header;
     const first = Number(header.prevIndex) + 1;
     return {
-      ...head,
+      ...header,
       entries: lines.map((line, at) => soundEntry(line, first + at)),
     } as unknown as NodeMessage;
   },

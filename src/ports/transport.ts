@@ -17,10 +17,15 @@ export interface TransportListener<Message> {
   onLinkDown(to: string): void;
 }
 
-/** A message as lines: a header, which says how many lines follow it, and those lines. */
+/** A message on its way, in whatever form a transport gives it: a header of plain fields, and lines that it carries verbatim. */
+export interface Parcel {
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly lines: readonly string[];
+}
+
+/** What a transport carries, from messages and back. */
 export interface Codec<Message> {
-  /** The header and its lines, separated by newlines, without the last newline. */
-  encode(message: Message): string;
-  /** Reads a header, and the lines that its `lines` announced. Throws when they are no message. */
+  encode(message: Message): Parcel;
+  /** Throws when the parts are no message. */
   decode(header: Readonly<Record<string, unknown>>, lines: readonly string[]): Message;
 }

@@ -22,7 +22,7 @@ type Message = NaiveMessage | ForwardMessage;
 const PATIENCE = 2_000;
 
 const codec: Codec<Message> = {
-  encode: message => JSON.stringify(message),
+  encode: message => ({ header: { ...message }, lines: [] }),
   decode(header) {
     if (isForwardMessage(header)) return header;
     const { type, number, command } = header;

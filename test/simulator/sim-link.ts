@@ -1,3 +1,4 @@
+import { textOf } from '../../src/node/parcel.ts';
 import { type NodeMessage, raftCodec } from '../../src/node/raft-codec.ts';
 import type { Dice } from './dice.ts';
 import { MS } from './event-loop.ts';
@@ -111,7 +112,7 @@ export class SimLink {
   }
 
   send(message: NodeMessage): boolean {
-    const text = raftCodec.encode(message);
+    const text = textOf(raftCodec.encode(message));
     if (!this.#isUp || this.#queued > MOST_QUEUED) return false;
     // A request that is carried out twice is carried out twice: only the messages of the core are made for that.
     const isForwarding = message.type === 'forward' || message.type === 'forwarded';
@@ -148,7 +149,8 @@ export class SimLink {
     if (!to.isRunning) return;
     to.arrive(() => {
       const [header = '', ...lines] = text.split('\n');
-      const message = raftCodec.decode(JSON.parse(header), lines);
+      const { lines: _count, ...fields } = JSON.parse(header);
+      const message = raftCodec.decode(fields, lines);
       if (onArrival(from.id, to.id, message)) to.onMessage(from.id, message);
     });
   }
