@@ -1,5 +1,6 @@
 import sortedBtree from 'sorted-btree';
 import { KeyOrder } from '../wire/order.ts';
+import { shortened } from '../wire/text.ts';
 import { Digest, type Hash, hashOf } from './digest.ts';
 
 /** The package is CommonJS, and its class is the `default` of what it exports. */
@@ -28,9 +29,9 @@ interface Kept {
  * A change is made of `put` and `delete` calls and one `commit`, which is the step of the revision.
  */
 export class Store {
-  readonly #order: KeyOrder;
-  readonly #tree: Tree;
-  readonly #digest: Digest;
+  #order: KeyOrder;
+  #tree: Tree;
+  #digest: Digest;
   #rev: number;
 
   /** An empty store, or a copy in O(1) of another; each may change without the other. */
@@ -88,6 +89,27 @@ export class Store {
   commit(): number {
     this.#rev += 1;
     return this.#rev;
+  }
+
+  /** Puts back a key as it was when an image of the store was made. */
+  restore(key: string, entry: Entry): void {
+    const hash = hashOf(key, entry);
+    this.#order.admit(key);
+    if (!this.#tree.set(key, { entry, hash })) throw new Error(`the key ${shortened(key)} is there already`);
+    this.#digest.toggle(hash);
+  }
+
+  /** Puts back the revision, when all keys are. */
+  restoreRev(rev: number): void {
+    this.#rev = rev;
+  }
+
+  /** Becomes what another store is, for those who hold on to this one; the other is not to be used any more. */
+  become(other: Store): void {
+    this.#order = other.#order;
+    this.#tree = other.#tree;
+    this.#digest = other.#digest;
+    this.#rev = other.#rev;
   }
 
   /** A checksum of everything in the store, its revision included; equal stores have equal ones. */
