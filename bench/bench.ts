@@ -1,66 +1,82 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Measurement, measure, type Plan, type Shape } from './measure.ts';
-import { SUBJECTS } from './subjects.ts';
+import { describeDisk, makeDirectory } from './disk.ts';
+import { findEtcd } from './etcd.ts';
+import { type Measurement, measureTable, type Plan } from './measure.ts';
+import { type Measured, markdown, printLoad, printRemarks } from './report.ts';
+import { allTables, type Table } from './tables.ts';
 
-const USAGE = `usage: npm run bench -- [--quick] [--json FILE] [--only WORD]
+const FULL: Plan = { rounds: 5, warmUp: 150, duration: 600 };
+const QUICK: Plan = { rounds: 3, warmUp: 50, duration: 150 };
+/** Milliseconds that a measurement takes beside its plan, and a subject to start and to stop: for the forecast alone. */
+const OVERHEAD = 60;
+const START = 2_500;
 
-Measures the servers of raftline beside the bare limit: a server on the same platform that parses a line of JSON,
-writes it back as its reply, and does nothing else. All are measured in one run, in turns, since the machine is never the same
-twice; what counts is the ratio. Takes about 80 seconds.
+const USAGE = `usage: npm run bench -- [--quick] [--table NAME,…] [--only WORD,…] [--etcd PATH] [--directory DIR]
+                            [--json FILE] [--markdown FILE]
 
-  --quick      a look, in about 10 seconds
-  --json FILE  writes the measurements there, too
-  --only WORD  only servers whose name contains it, beside the limit
+Measures raftline beside a bare echo server and, where it is installed, etcd: each server and each node a process of its
+own, with fsync on a real disk, all measured in turns in one run, since the machine is never the same twice. What counts
+is the ratio: the median of the rounds, with the least and the most.
+
+  --quick          a look, with short and few rounds
+  --table NAME,…   only these tables: limit, etcd, open, values, nodes
+  --only WORD,…    only rows whose name contains one of these words, and those that they are compared with
+  --etcd PATH      the etcd to compare with, where it is not the one on the path
+  --directory DIR  where the data goes, for the time of the run; on a real disk, or no fsync means anything
+  --json FILE      writes everything measured there, too
+  --markdown FILE  writes the tables there, as Markdown
 `;
 
-const SHAPES: readonly Shape[] = [1, 32].flatMap(depth =>
-  [1, 16, 64].map(connections => ({ connections, depth })),
-);
-const FULL: Plan = { shapes: SHAPES, rounds: 5, warmUp: 100, duration: 500 };
-const QUICK: Plan = { shapes: SHAPES, rounds: 5, warmUp: 20, duration: 50 };
+interface Flags {
+  readonly tables: readonly string[] | undefined;
+  readonly only: readonly string[] | undefined;
+}
 
-const COLUMNS: readonly (readonly [string, number])[] = [
-  ['server', -14],
-  ['ops/s', 9],
-  ['spread', 12],
-  ['p50 ms', 8],
-  ['p99 ms', 8],
-  ['× echo', 8],
-  ['server cpu', 12],
-  ['load cpu', 10],
-];
+/** The tables and rows that were asked for. */
+function chosen(all: readonly Table[], { tables, only }: Flags): Table[] {
+  for (const name of tables ?? []) {
+    if (!all.some(table => table.name === name)) {
+      throw new Error(`--table ${name}: there are ${all.map(table => table.name).join(', ')}`);
+    }
+  }
+  return all
+    .filter(({ name }) => tables === undefined || tables.includes(name))
+    .map(table => ({ ...table, rows: rowsWith(table, only) }))
+    .filter(({ rows }) => rows.length > 0);
+}
 
-const row = (cells: readonly string[]): string =>
-  COLUMNS.map(([, width], at) => {
-    const cell = cells[at] ?? '';
-    return width < 0 ? cell.padEnd(-width) : cell.padStart(width);
-  }).join('');
+function rowsWith({ rows }: Table, only: readonly string[] | undefined): Table['rows'] {
+  if (only === undefined) return rows;
+  const named = rows.filter(({ name }) => only.some(word => name.includes(word)));
+  const needed = new Set(named.flatMap(row => [row.name, row.against, row.paceOf]));
+  return rows.filter(({ name }) => needed.has(name));
+}
 
-const percent = (share: number) => `${Math.round(share * 100)} %`;
-
-function cells(measurement: Measurement): string[] {
-  const { name, opsPerSecond, least, most, p50, p99, ratio, serverCpu, loadCpu } = measurement;
-  return [
-    name,
-    Math.round(opsPerSecond).toLocaleString('en'),
-    `${Math.round((least / opsPerSecond - 1) * 100)}…+${Math.round((most / opsPerSecond - 1) * 100)} %`,
-    p50.toFixed(3),
-    p99.toFixed(3),
-    ratio.toFixed(2),
-    percent(serverCpu),
-    // A load generator without time to spare would have measured itself.
-    `${percent(loadCpu)}${loadCpu > 0.95 ? ' !' : ''}`,
-  ];
+/** Seconds that the tables will take. */
+function forecast(tables: readonly Table[], { rounds, warmUp, duration }: Plan): number {
+  const times = tables.map(({ rows, loads }) => {
+    const measurements = loads.reduce(
+      (sum, { share }) => sum + rows.length * (rounds + (share === undefined ? 0 : 2)),
+      0,
+    );
+    const subjects = new Set(rows.map(({ subject }) => subject.name)).size;
+    return measurements * (warmUp + duration + OVERHEAD) + subjects * START;
+  });
+  return times.reduce((sum, time) => sum + time, 0) / 1_000;
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean' },
-      json: { type: 'string' },
+      table: { type: 'string' },
       only: { type: 'string' },
+      etcd: { type: 'string' },
+      directory: { type: 'string' },
+      json: { type: 'string' },
+      markdown: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -68,26 +84,45 @@ async function main(): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const { only = '' } = values;
-  const subjects = SUBJECTS.filter(({ name }, at) => at === 0 || name.includes(only));
+  const etcd = findEtcd(values.etcd);
+  if (etcd === undefined && values.etcd !== undefined)
+    throw new Error(`--etcd ${values.etcd}: it is no etcd`);
+  const flags = { tables: values.table?.split(','), only: values.only?.split(',') };
+  const tables = chosen(allTables(etcd), flags);
   const plan = values.quick ? QUICK : FULL;
-  console.log(`Node ${process.version}, ${cpus().length} processors, ${plan.rounds} rounds, medians`);
-  const all: Measurement[] = [];
-  await measure(subjects, plan, measurements => {
-    const [{ connections, depth } = { connections: 0, depth: 0 }] = measurements;
-    const loop = depth === 1 ? 'one request at a time' : `${depth} requests under way`;
-    console.log(`\n${connections} connection${connections === 1 ? '' : 's'}, ${loop} on each`);
-    console.log(row(COLUMNS.map(([title]) => title)));
-    for (const measurement of measurements) console.log(row(cells(measurement)));
-    all.push(...measurements);
-  });
-  if (all.some(({ loadCpu }) => loadCpu > 0.95)) {
-    console.log('\n! the load generator was at its own limit there: the server may be faster than this');
+  const directory = makeDirectory(values.directory);
+  const clean = () => rmSync(directory, { recursive: true, force: true });
+  process.on('exit', clean);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
+
+  const processors = cpus();
+  const machine = [
+    `Node ${process.version} on ${process.platform}, ${processors.length} × ${processors[0]?.model.trim()}`,
+    describeDisk(directory),
+    etcd === undefined ? 'no etcd here: nothing is compared with it' : `etcd ${etcd.version}`,
+    `medians of ${plan.rounds} rounds of ${plan.duration} ms`,
+  ];
+  console.log(machine.join('\n'));
+  const minutes = forecast(tables, plan) / 60;
+  console.log(`about ${minutes < 1 ? '1 minute' : `${Math.ceil(minutes)} minutes`}`);
+
+  const all: Measured[] = [];
+  for (const table of tables) {
+    console.log(`\n\n${table.title}\n${table.about}`);
+    const measurements: Measurement[] = [];
+    await measureTable(table, plan, `${directory}/${table.name}`, (load, measured) => {
+      printLoad(load, measured);
+      measurements.push(...measured);
+    });
+    all.push({ table, measurements });
   }
+  printRemarks(all);
   if (values.json !== undefined) {
-    const { version, platform, arch } = process;
-    const machine = { node: version, platform, arch, processors: cpus().map(({ model }) => model) };
-    writeFileSync(values.json, `${JSON.stringify({ machine, plan, measurements: all }, null, 2)}\n`);
+    const results = all.map(({ table: { name, title }, measurements }) => ({ name, title, measurements }));
+    writeFileSync(values.json, `${JSON.stringify({ machine, plan, tables: results }, null, 2)}\n`);
+  }
+  if (values.markdown !== undefined) {
+    writeFileSync(values.markdown, markdown(all, `${machine.join('; ')}.`));
   }
 }
 

@@ -1,6 +1,5 @@
 import { createServer } from 'node:net';
-import { tellParent } from './child.ts';
-import { VALUE } from './lines.ts';
+import { textOf } from './requests.ts';
 
 /**
  * The bare limit of line-delimited JSON over TCP on this platform: splits lines, parses each, answers with a reply of
@@ -26,6 +25,9 @@ const server = createServer({ noDelay: true }, socket => {
   });
 });
 
+/** Of the one size that this run of it is asked for. */
+const VALUE = textOf(Number(process.argv[2]));
+
 interface Request {
   readonly op: string;
   readonly id: number;
@@ -37,7 +39,9 @@ function replyTo({ op, id, key }: Request): object {
   return { id, ok: true, rev: 123_456, key, value: VALUE, create: 12_345, mod: 123_456, version: 12 };
 }
 
+// Its standard input ends with the process that started it, and so does this one.
+process.stdin.on('end', () => process.exit(0)).resume();
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();
-  if (typeof address === 'object' && address !== null) tellParent(`127.0.0.1:${address.port}`);
+  if (typeof address === 'object' && address !== null) console.log(`listens on 127.0.0.1:${address.port}`);
 });

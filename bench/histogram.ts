@@ -14,11 +14,13 @@ export class Histogram {
     this.#total += count;
   }
 
-  merge(other: Histogram): void {
-    for (const [bucket, count] of other.#counts.entries()) {
-      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count;
-    }
-    this.#total += other.#total;
+  get total(): number {
+    return this.#total;
+  }
+
+  clear(): void {
+    this.#counts.fill(0);
+    this.#total = 0;
   }
 
   /** The duration that this share of all did not exceed; 0 when there are none. */

@@ -1,33 +1,37 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { Generators } from './generators.ts';
 import type { Seen, Task } from './load.ts';
-import type { Contender, RunningSubject, Subject } from './subjects.ts';
-
-/** How the load comes. */
-export interface Shape {
-  readonly connections: number;
-  readonly depth: number;
-}
+import { processorTime } from './processes.ts';
+import type { RunningSubject } from './subjects.ts';
+import type { Load, Row, Table } from './tables.ts';
 
 export interface Plan {
-  readonly shapes: readonly Shape[];
   readonly rounds: number;
+  /** Milliseconds before each measurement, and of it. */
   readonly warmUp: number;
   readonly duration: number;
 }
 
-/** The medians of a contender's rounds under one shape of load; `least` and `most` are the spread of the rate. */
-export interface Measurement extends Shape {
-  readonly name: string;
-  readonly opsPerSecond: number;
+/** A median with the least and the most of its rounds. */
+export interface Spread {
+  readonly median: number;
   readonly least: number;
   readonly most: number;
-  /** Of the rate of its limit, round by round. */
-  readonly ratio: number;
+}
+
+/** A row's rounds under one load. */
+export interface Measurement extends Load {
+  readonly row: string;
+  readonly opsPerSecond: Spread;
+  /** Of the rate of the row that it is compared with, round by round; and so of its median latency. */
+  readonly ratio?: Spread;
+  readonly latencyRatio?: Spread;
+  readonly goal?: number;
+  readonly latencyGoal?: number;
+  /** Milliseconds, medians of the rounds. */
   readonly p50: number;
   readonly p99: number;
-  /** Shares of one processor that the server and the load generator took. */
+  readonly p999: number;
+  /** Shares of one processor that the server's processes and the load generator took. */
   readonly serverCpu: number;
   readonly loadCpu: number;
 }
@@ -36,93 +40,138 @@ interface Round extends Seen {
   readonly serverCpu: number;
 }
 
-interface Entrant extends Contender {
-  readonly subject: RunningSubject;
-}
-
 /**
- * Measures all contenders under each shape of load, side by side: round by round each has its turn, so that what
- * else the machine does meets all alike. Servers and load generator are processes of their own.
+ * Measures the rows of a table under each of its loads, side by side: round by round each has its turn, so that what
+ * else the machine does meets all alike. Servers and load generators are processes of their own.
  */
-export async function measure(
-  subjects: readonly Subject[],
+export async function measureTable(
+  table: Table,
   plan: Plan,
-  report: (measurements: readonly Measurement[]) => void,
+  directory: string,
+  report: (load: Load, measurements: readonly Measurement[]) => void,
 ): Promise<void> {
-  const load = fork(fileURLToPath(new URL('load.js', import.meta.url)));
-  const running: RunningSubject[] = [];
+  const running = new Map<string, RunningSubject>();
+  const generators = new Generators();
   try {
-    const entrants: Entrant[] = [];
-    for (const { start, contenders } of subjects) {
-      const subject = await start();
-      running.push(subject);
-      for (const contender of contenders) entrants.push({ ...contender, subject });
+    for (const { subject } of table.rows) {
+      if (running.has(subject.name)) continue;
+      running.set(subject.name, await subject.start(`${directory}/${subject.name.replace(/\W+/g, '-')}`));
     }
-    for (const shape of plan.shapes) report(await measureShape(entrants, shape, plan, load));
+    const bench = new Bench(table, plan, running, generators);
+    await bench.prepare();
+    for (const [at, load] of table.loads.entries()) report(load, await bench.measure(load, at));
   } finally {
-    await Promise.all(running.map(subject => subject.stop()));
-    const gone = once(load, 'exit');
-    if (load.connected) {
-      load.disconnect();
-      await gone;
-    }
+    await Promise.all([...running.values()].map(subject => subject.stop()));
+    await generators.stop();
   }
 }
 
-async function measureShape(
-  entrants: readonly Entrant[],
-  shape: Shape,
-  { rounds, warmUp, duration }: Plan,
-  load: ChildProcess,
-): Promise<Measurement[]> {
-  const seen = new Map<string, Round[]>(entrants.map(({ name }) => [name, []]));
-  for (let round = 0; round < rounds; round += 1) {
-    // Every other round goes backwards, so that nobody always comes after the same neighbour.
-    for (const { name, lines, subject } of round % 2 ? entrants.toReversed() : entrants) {
-      const before = await subject.cpu();
-      const result = await run(load, { address: subject.address, lines, warmUp, duration, ...shape });
-      const serverCpu = ((await subject.cpu()) - before) / (warmUp + duration);
-      seen.get(name)?.push({ ...result, serverCpu });
+class Bench {
+  readonly #table: Table;
+  readonly #plan: Plan;
+  readonly #running: ReadonlyMap<string, RunningSubject>;
+  readonly #generators: Generators;
+
+  constructor(
+    table: Table,
+    plan: Plan,
+    running: ReadonlyMap<string, RunningSubject>,
+    generators: Generators,
+  ) {
+    this.#table = table;
+    this.#plan = plan;
+    this.#running = running;
+    this.#generators = generators;
+  }
+
+  #subject(row: Row): RunningSubject {
+    const subject = this.#running.get(row.subject.name);
+    if (subject === undefined) throw new Error(`${row.subject.name} does not run`);
+    return subject;
+  }
+
+  #task(row: Row, { callers, depth }: Load): Task {
+    const { way, op, size } = row;
+    const { warmUp, duration } = this.#plan;
+    return { address: this.#subject(row).address, way, op, size, callers, depth, warmUp, duration };
+  }
+
+  /** Writes what will be read. */
+  async prepare(): Promise<void> {
+    for (const row of this.#table.rows) {
+      if (row.op === 'get' && row.subject.name !== 'echo') {
+        await this.#generators.prepare(this.#task(row, { callers: 1, depth: 1 }));
+      }
     }
   }
-  return entrants.map(({ name, limit }) => {
-    const results = seen.get(name) ?? [];
-    const bare = seen.get(limit) ?? [];
-    const of = (pick: (round: Round) => number) => median(results.map(pick));
-    const rates = results.map(result => result.opsPerSecond);
-    const ratios = rates.map((rate, round) => rate / (bare[round]?.opsPerSecond ?? Number.NaN));
-    return {
-      ...shape,
-      name,
-      opsPerSecond: median(rates),
-      least: Math.min(...rates),
-      most: Math.max(...rates),
-      ratio: median(ratios),
-      p50: of(round => round.p50),
-      p99: of(round => round.p99),
-      serverCpu: of(round => round.serverCpu),
-      loadCpu: of(round => round.cpu),
-    };
-  });
+
+  async measure(load: Load, at: number): Promise<Measurement[]> {
+    const { rows } = this.#table;
+    const rates = load.share === undefined ? undefined : await this.#calibrate(load, load.share);
+    const seen = new Map<string, Round[]>(rows.map(({ name }) => [name, []]));
+    for (let round = 0; round < this.#plan.rounds; round += 1) {
+      // Every other round goes backwards, so that nobody always comes after the same neighbour.
+      for (const row of round % 2 ? rows.toReversed() : rows) {
+        const rate = rates?.get(row.paceOf ?? row.name);
+        seen.get(row.name)?.push(await this.#round({ ...this.#task(row, load), ...(rate && { rate }) }, row));
+      }
+    }
+    return rows.map(row => summary(row, load, at, seen));
+  }
+
+  async #round(task: Task, row: Row): Promise<Round> {
+    const { pids } = this.#subject(row);
+    const before = processorTime(pids);
+    const began = performance.now();
+    const seen = await this.#generators.run(task);
+    return { ...seen, serverCpu: (processorTime(pids) - before) / (performance.now() - began) };
+  }
+
+  /** The rates of an open loop: a share of what each row reaches when every answer brings the next request. */
+  async #calibrate(load: Load, share: number): Promise<Map<string, number>> {
+    const rates = new Map<string, number>();
+    for (const row of this.#table.rows) {
+      if (row.paceOf !== undefined) continue;
+      const tries: number[] = [];
+      for (let count = 0; count < 3; count += 1) {
+        tries.push((await this.#generators.run(this.#task(row, load))).opsPerSecond);
+      }
+      rates.set(row.name, share * spread(tries).median);
+    }
+    return rates;
+  }
 }
 
-/** One measurement; fails when the load generator ends instead of answering. */
-function run(load: ChildProcess, task: Task): Promise<Seen> {
-  return new Promise((resolve, reject) => {
-    const ended = (code: number | null) => reject(new Error(`the load generator ended with ${code}`));
-    load.once('exit', ended);
-    load.once('message', seen => {
-      load.off('exit', ended);
-      resolve(seen as Seen);
-    });
-    load.send(task);
-  });
+function summary(row: Row, load: Load, at: number, seen: ReadonlyMap<string, readonly Round[]>): Measurement {
+  const rounds = seen.get(row.name) ?? [];
+  const others = row.against === undefined ? undefined : seen.get(row.against);
+  const median = (pick: (round: Round) => number) => spread(rounds.map(pick)).median;
+  const ratios = (pick: (round: Round) => number, other: readonly Round[]) =>
+    spread(rounds.flatMap((round, n) => (other[n] === undefined ? [] : [pick(round) / pick(other[n])])));
+  const goal = row.goals?.[at];
+  const latencyGoal = row.latencyGoals?.[at];
+  return {
+    ...load,
+    row: row.name,
+    opsPerSecond: spread(rounds.map(round => round.opsPerSecond)),
+    ...(others && {
+      ratio: ratios(round => round.opsPerSecond, others),
+      latencyRatio: ratios(round => round.p50, others),
+    }),
+    ...(goal && { goal }),
+    ...(latencyGoal && { latencyGoal }),
+    p50: median(round => round.p50),
+    p99: median(round => round.p99),
+    p999: median(round => round.p999),
+    serverCpu: median(round => round.serverCpu),
+    loadCpu: median(round => round.cpu),
+  };
 }
 
-function median(values: readonly number[]): number {
+export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   const [low = Number.NaN, high = low] =
     sorted.length % 2 ? [sorted[middle]] : sorted.slice(middle - 1, middle + 1);
-  return (low + high) / 2;
+  return { median: (low + high) / 2, least: sorted[0] ?? Number.NaN, most: sorted.at(-1) ?? Number.NaN };
 }

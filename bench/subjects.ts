@@ -1,94 +1,97 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { connect } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseAddress } from '../src/wire/address.ts';
-import { gets, sets } from './lines.ts';
+import { connect } from '../client/client.ts';
+import { NodeProcess } from '../lab/node-process.ts';
+import { STAGES } from '../stages/stages.ts';
+import { type Etcd, startEtcd } from './etcd.ts';
+import { freePorts } from './ports.ts';
+import { startProcess, stopProcess } from './processes.ts';
 
-/** A server that is measured, once it runs. */
+/** A server or a cluster that is measured, once it runs. */
 export interface RunningSubject {
-  /** Where requests go. */
+  /** Where requests go: in a cluster, to its leader. */
   readonly address: string;
-  /** Milliseconds of processor time that its processes have taken so far. */
-  cpu(): Promise<number>;
+  readonly pids: readonly number[];
   stop(): Promise<void>;
 }
 
-/** One row of each table: a kind of request to a subject. All its lines are of one length. */
-export interface Contender {
-  readonly name: string;
-  readonly lines: readonly string[];
-  /** The contender whose rate it is compared with: the bare limit for the same lines. */
-  readonly limit: string;
-}
-
-/** A server to measure. The next one (a cluster, another stage, another store) is one more item of `SUBJECTS`. */
+/** What can be measured. `start` gets a directory of its own, on a real disk. */
 export interface Subject {
   readonly name: string;
-  readonly start: () => Promise<RunningSubject>;
-  readonly contenders: readonly Contender[];
+  readonly start: (directory: string) => Promise<RunningSubject>;
 }
 
-export const SUBJECTS: readonly Subject[] = [
-  {
-    name: 'echo',
-    start: () => child('echo.js'),
-    contenders: [
-      { name: 'echo of get', lines: gets, limit: 'echo of get' },
-      { name: 'echo of set', lines: sets, limit: 'echo of set' },
-    ],
-  },
-  {
-    name: 'stage 0',
-    start: async () => {
-      const node = await child('stage-node.js', '0');
-      await send(node.address, sets);
-      return node;
-    },
-    contenders: [
-      { name: 'stage 0 get', lines: gets, limit: 'echo of get' },
-      { name: 'stage 0 set', lines: sets, limit: 'echo of set' },
-    ],
-  },
-];
+/** The stage that people get. */
+const LAST_STAGE = STAGES.at(-1)?.number ?? 0;
+/** Milliseconds that a cluster has to elect a leader. */
+const PATIENCE = 30_000;
 
-/** Runs a script of this folder that ends its start with `tellParent`. */
-async function child(script: string, ...args: string[]): Promise<RunningSubject> {
-  const process = fork(fileURLToPath(new URL(script, import.meta.url)), args);
-  const address = await firstMessage(process, script);
+/** The bare limit; it answers a `get` with a value of this size. */
+export function echo(size: number): Subject {
   return {
-    address,
-    cpu: async () => {
-      process.send('cpu');
-      const [milliseconds] = (await once(process, 'message')) as [number];
-      return milliseconds;
-    },
-    stop: async () => {
-      if (process.exitCode !== null || process.signalCode !== null) return;
-      const gone = once(process, 'exit');
-      process.kill('SIGKILL');
-      await gone;
+    name: 'echo',
+    start: async () => {
+      const script = fileURLToPath(new URL('echo.js', import.meta.url));
+      const { child, line } = await startProcess(process.execPath, [script, String(size)]);
+      const address = line.replace('listens on ', '');
+      return { address, pids: [child.pid ?? 0], stop: () => stopProcess(child) };
     },
   };
 }
 
-async function firstMessage(process: ChildProcess, script: string): Promise<string> {
-  const failed = once(process, 'exit').then(([code]) => {
-    throw new Error(`${script} ended with ${code} before it listened`);
-  });
-  const message = once(process, 'message') as Promise<[string]>;
-  const [address] = await Promise.race([message, failed]);
-  failed.catch(() => {});
-  return address;
+/** One node of a stage that keeps nothing on disk. */
+export function stage(number: number): Subject {
+  return { name: `stage ${number}`, start: () => startNodes(1, ['--stage', String(number)], undefined) };
 }
 
-/** Sends lines and waits for their replies, so that what is read later is there. */
-function send(address: string, requests: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(parseAddress(address));
-    socket.on('error', reject);
-    socket.on('close', () => resolve());
-    socket.resume();
-    socket.end(requests.map(line => `${line}\n`).join(''));
+/** A cluster of the last stage. */
+export function cluster(size: number): Subject {
+  const name = size === 1 ? '1 node' : `${size} nodes`;
+  return { name, start: directory => startNodes(size, ['--stage', String(LAST_STAGE)], directory) };
+}
+
+export function etcdCluster(etcd: Etcd, size: number): Subject {
+  return { name: `etcd × ${size}`, start: directory => startEtcd(etcd, size, directory) };
+}
+
+/** Starts `raftline serve`, a process for each node, and waits for a leader. */
+async function startNodes(
+  size: number,
+  stageFlags: readonly string[],
+  directory: string | undefined,
+): Promise<RunningSubject> {
+  const ports = await freePorts(size);
+  const addresses = ports.map((port, at) => ({ id: `n${at + 1}`, address: `127.0.0.1:${port}` }));
+  const list = addresses.map(({ id, address }) => `${id}=${address}`).join(',');
+  const nodes = addresses.map(({ id, address }) => {
+    const data = directory === undefined ? [] : ['--nodes', list, '--data', join(directory, id)];
+    return new NodeProcess({ id, address }, { flags: [...stageFlags, ...data] });
   });
+  const stop = async () => {
+    await Promise.all(nodes.map(node => node.stop()));
+  };
+  try {
+    await Promise.all(nodes.map(node => node.start()));
+    const address = await leaderOf(addresses.map(node => node.address));
+    return { address, pids: nodes.map(node => node.pid ?? 0), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The address of the node that leads. */
+async function leaderOf(addresses: readonly string[]): Promise<string> {
+  const clients = addresses.map(address => connect(address));
+  try {
+    for (const deadline = performance.now() + PATIENCE; performance.now() < deadline; ) {
+      const said = await Promise.all(clients.map(client => client.status()));
+      const leader = said[0]?.leader?.address;
+      if (leader !== undefined && said.every(status => status.leader?.address === leader)) return leader;
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+    throw new Error(`no leader after ${PATIENCE / 1_000} s`);
+  } finally {
+    await Promise.all(clients.map(client => client.close()));
+  }
 }
