@@ -1,8 +1,11 @@
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import split2 from 'split2';
+import type { Parcel } from '../ports/transport.ts';
 import { type NodeAddress, parseAddress } from '../wire/address.ts';
 import { logger } from './log.ts';
+import { textOf } from './parcel.ts';
+import type { Dial, Handshake, LinkEvents, PeerLink } from './peers.ts';
 import { WholeLines } from './whole-lines.ts';
 
 /** Milliseconds until the first try after a break; each further wait is twice as long, up to the longest. */
@@ -15,25 +18,17 @@ const MOST_QUEUED = 16_777_216;
 
 const log = logger('link');
 
-/** The first line of a connection between nodes: who calls whom, in which cluster. */
-export interface Handshake {
-  readonly op: 'peer';
-  readonly protocol: 1;
-  readonly cluster: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-export interface LinkEvents {
-  up(): void;
-  down(): void;
+/** The `lines` transport, through an HTTP proxy where one is named. */
+export function dialLines(proxy: string | undefined): Dial {
+  return (peer, handshake, events) => new Link(peer, handshake, proxy, events);
 }
 
 /**
- * The way from this node to one other: a connection that carries this node's messages, opened with a handshake,
- * and opened again, with growing and random waits, whenever it breaks. The other direction is the other node's.
+ * The way from this node to one other: a connection that carries this node's messages as lines, opened with a
+ * handshake, and opened again, with growing and random waits, whenever it breaks. The other direction is the other
+ * node's.
  */
-export class Link {
+export class Link implements PeerLink {
   readonly #peer: NodeAddress;
   readonly #handshake: Handshake;
   readonly #proxy: URL | undefined;
@@ -67,10 +62,11 @@ export class Link {
    * Queues a message for the next `flush`; false when the link is down or its peer takes too little. While the
    * answer to the handshake is on its way, messages wait for it: the peer may have answered already, and have asked.
    */
-  send(text: string): boolean {
+  send(parcel: Parcel): boolean {
     const socket = this.#socket;
     if (socket === undefined || this.#queued + socket.writableLength > MOST_QUEUED) return false;
     if (this.#isUp && this.#queue.length === 0) setImmediate(() => this.flush());
+    const text = textOf(parcel);
     this.#queue.push(text, '\n');
     this.#queued += text.length;
     return true;
@@ -83,6 +79,10 @@ export class Link {
     this.#queue = [];
     this.#queued = 0;
     this.#socket?.write(text);
+  }
+
+  reset(): void {
+    this.#broken(this.#attempt, 'reset');
   }
 
   close(): void {

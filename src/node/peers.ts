@@ -1,47 +1,73 @@
 import { createHash } from 'node:crypto';
-import type { Codec, Transport, TransportListener } from '../ports/transport.ts';
+import type { Codec, Parcel, Transport, TransportListener } from '../ports/transport.ts';
 import type { NodeAddress } from '../wire/address.ts';
 import { failure } from '../wire/errors.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
 import { shortened } from '../wire/text.ts';
-import { type Handshake, Link } from './link.ts';
 import { logger } from './log.ts';
-import { textOf } from './parcel.ts';
+import { ParcelReader } from './parcel.ts';
 
 const log = logger('peers');
-
-/** Lines that one message may have behind its header. */
-const MOST_LINES = 65_536;
-/** Characters that one message may have; a leader's batch is far below, save for one entry that may be a whole line. */
-const MOST_CHARACTERS = 8_388_608;
 
 /** An accepted connection of another node, as its server sees it. */
 export interface PeerConnection {
   destroy(): void;
+  /** Where the transport has a way back to whoever asked: takes what is an answer, or says that it does not. */
+  answer?(parcel: Parcel): boolean;
 }
 
-/** What becomes of the lines of an accepted connection. */
+/** What becomes of what an accepted connection brings. */
 export interface PeerSession {
+  /** A line of a parcel. */
   line(text: string): void;
+  receive(parcel: Parcel): void;
   closed(): void;
 }
+
+/** The first words on a connection between nodes: who calls whom, in which cluster. */
+export interface Handshake {
+  readonly op: 'peer';
+  readonly protocol: 1;
+  readonly cluster: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A way to another node, which opens itself again whenever it breaks. */
+export interface PeerLink {
+  readonly isUp: boolean;
+  /** Sends, or drops: false when it is known at once that the parcel will not arrive. */
+  send(parcel: Parcel): boolean;
+  /** Breaks the connection that stands, for one that opens afresh. */
+  reset(): void;
+  close(): void;
+}
+
+export interface LinkEvents {
+  up(): void;
+  down(): void;
+  /** An answer came back on the same connection. */
+  answered(parcel: Parcel): void;
+}
+
+/** Opens a way to another node: what the transports `lines` and `grpc` differ in. */
+export type Dial = (peer: NodeAddress, handshake: Handshake, events: LinkEvents) => PeerLink;
 
 export interface PeersOptions {
   readonly id: string;
   readonly cluster: string;
-  /** An HTTP proxy to dial through; see `NodeOptions`. */
-  readonly proxy: string | undefined;
+  readonly dial: Dial;
 }
 
 /**
- * The `lines` transport: a connection for each direction between two nodes, beside the clients' on the same port.
- * It opens with a handshake; then each message is a header line and the lines it announces.
+ * The other nodes: a connection for each direction between two of them, beside the clients' on the same port. It
+ * opens with a handshake, whichever transport it uses.
  */
 export class Peers<Message> implements Transport<Message> {
   readonly #options: PeersOptions;
   readonly #codec: Codec<Message>;
   readonly #listener: TransportListener<Message>;
-  readonly #links = new Map<string, Link>();
+  readonly #links = new Map<string, PeerLink>();
   readonly #accepted = new Map<string, PeerConnection>();
 
   constructor(options: PeersOptions, codec: Codec<Message>, listener: TransportListener<Message>) {
@@ -52,18 +78,22 @@ export class Peers<Message> implements Transport<Message> {
 
   /** Dials a node, and keeps dialling it until `close`. */
   open(peer: NodeAddress): void {
-    const { id: from, cluster, proxy } = this.#options;
+    const { id: from, cluster, dial } = this.#options;
     const handshake: Handshake = { op: 'peer', protocol: 1, cluster, from, to: peer.id };
-    const events = {
+    let session: PeerSession | undefined;
+    const link = dial(peer, handshake, {
       up: () => this.#listener.onLinkUp(peer.id),
       down: () => this.#listener.onLinkDown(peer.id),
-    };
-    this.#links.set(peer.id, new Link(peer, handshake, proxy, events));
+      answered: parcel => session?.receive(parcel),
+    });
+    session = this.#session(peer.id, { destroy: () => link.reset() }, () => {});
+    this.#links.set(peer.id, link);
   }
 
   send(to: string, message: Message): boolean {
-    const link = this.#links.get(to);
-    return link?.send(textOf(this.#codec.encode(message))) === true;
+    const parcel = this.#codec.encode(message);
+    if (this.#accepted.get(to)?.answer?.(parcel) === true) return true;
+    return this.#links.get(to)?.send(parcel) === true;
   }
 
   isUp(to: string): boolean {
@@ -111,40 +141,23 @@ export class Peers<Message> implements Transport<Message> {
   }
 
   #session(from: string, connection: PeerConnection, closed: () => void): PeerSession {
-    let header: Readonly<Record<string, unknown>> | undefined;
-    let awaited = 0;
-    let lines: string[] = [];
-    let size = 0;
-    /** The message that this line completes, if it does. */
-    const take = (text: string): Message | undefined => {
-      if (header === undefined) {
-        const parsed: unknown = JSON.parse(text);
-        if (typeof parsed !== 'object' || parsed === null) throw new Error('a header is an object');
-        const { lines: announced = 0, ...fields } = parsed as Readonly<Record<string, unknown>>;
-        header = fields;
-        awaited = Number(announced);
-        if (!(awaited >= 0 && awaited <= MOST_LINES)) throw new Error('too many lines for one message');
-      } else lines.push(text);
-      size += text.length;
-      if (size > MOST_CHARACTERS) throw new Error('too large for one message');
-      if (lines.length < awaited) return undefined;
-      const message = this.#codec.decode(header, lines);
-      header = undefined;
-      lines = [];
-      size = 0;
-      return message;
-    };
-    const line = (text: string): void => {
+    const reader = new ParcelReader();
+    const take = (parcelOf: () => Parcel | undefined): void => {
       let message: Message | undefined;
       try {
-        message = take(text);
+        const parcel = parcelOf();
+        if (parcel !== undefined) message = this.#codec.decode(parcel.header, parcel.lines);
       } catch (error) {
         log('%s sent what is no message (%s): its connection is closed', from, error);
         connection.destroy();
       }
       if (message !== undefined) this.#listener.onMessage(from, message);
     };
-    return { line, closed };
+    return {
+      line: text => take(() => reader.take(text)),
+      receive: parcel => take(() => parcel),
+      closed,
+    };
   }
 }
 

@@ -7,6 +7,7 @@ import { answerAboutNode, type NodeState } from './about.ts';
 import { writeFirstEntry } from './first-entry.ts';
 import { initialiseOthers } from './initialisation.ts';
 import { type OpenedJournal, openJournal } from './journal-open.ts';
+import { dialLines } from './link.ts';
 import type { NodeOptions, RunningNode } from './options.ts';
 import { clusterOf, Peers } from './peers.ts';
 import { type NodeMessage, raftCodec } from './raft-codec.ts';
@@ -89,7 +90,7 @@ class RaftNode implements Service {
       address,
     }));
     const cluster = known ?? clusterOf(nodes);
-    const peers = new Peers({ id, cluster, proxy: peerProxy }, raftCodec, replica);
+    const peers = new Peers({ id, cluster, dial: dialLines(peerProxy) }, raftCodec, replica);
     this.#membership = { cluster, replica, peers };
     for (const node of nodes) if (node.id !== id) peers.open(node);
   }

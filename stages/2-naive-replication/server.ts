@@ -3,6 +3,7 @@ import { answerLocally } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import { answerAboutNode, type NodeState } from '../../src/node/about.ts';
 import { Forwarding, type ForwardMessage, isForwardMessage } from '../../src/node/forwarding.ts';
+import { dialLines } from '../../src/node/link.ts';
 import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
 import { clusterOf, Peers } from '../../src/node/peers.ts';
 import { LineServer, type Responder, type Service } from '../../src/node/server.ts';
@@ -56,7 +57,7 @@ class NaiveNode implements Service, TransportListener<Message> {
     this.#cluster = clusterOf(nodes);
     this.#server = new LineServer(this, options);
     this.#peers = new Peers<Message>(
-      { id: self.id, cluster: this.#cluster, proxy: options.peerProxy },
+      { id: self.id, cluster: this.#cluster, dial: dialLines(options.peerProxy) },
       codec,
       this,
     );

@@ -35,6 +35,7 @@ describe('a link to another node', () => {
         down: () => {
           downs += 1;
         },
+        answered: () => {},
       },
     );
   });
@@ -58,13 +59,13 @@ describe('a link to another node', () => {
     expect(link?.isUp).to.equal(false);
     sockets[0]?.write('{"ok":true}\n');
     await eventually('it is up', () => link?.isUp);
-    expect(link?.send('{"n":1}')).to.equal(true);
+    expect(link?.send({ header: { n: 1 }, lines: [] })).to.equal(true);
     await eventually('the message arrives', () => lines[1] === '{"n":1}');
   });
 
   it('keeps what is said while the answer to the greeting is on its way', async () => {
     await greeted();
-    expect(link?.send('{"n":1}')).to.equal(true);
+    expect(link?.send({ header: { n: 1 }, lines: [] })).to.equal(true);
     link?.flush();
     sockets[0]?.write('{"ok":true}\n');
     await eventually('the message arrives', () => lines[1] === '{"n":1}');
@@ -78,7 +79,7 @@ describe('a link to another node', () => {
     server.close();
     sockets[0]?.destroy();
     await eventually('it is down', () => downs === 1);
-    expect(link?.send('{"n":1}')).to.equal(false);
+    expect(link?.send({ header: { n: 1 }, lines: [] })).to.equal(false);
   });
 
   it('comes up again by itself', async () => {
@@ -93,7 +94,7 @@ describe('a link to another node', () => {
 
   it('that is refused loses what was said, and admits it', async () => {
     await greeted();
-    expect(link?.send('{"n":1}')).to.equal(true);
+    expect(link?.send({ header: { n: 1 }, lines: [] })).to.equal(true);
     sockets[0]?.write('{"ok":false,"error":{"code":"NOT_INITIALISED","message":"not yet"}}\n');
     await eventually('it says so', () => downs === 1);
     expect(ups).to.equal(0);
