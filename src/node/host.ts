@@ -1,8 +1,10 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Storage, StorageListener } from '../ports/storage.ts';
 import type { Transport } from '../ports/transport.ts';
+import type { Configuration } from '../raft/configuration.ts';
 import type { Entry } from '../raft/entry.ts';
 import type { Envelope, Message } from '../raft/messages.ts';
+import type { Obstacle } from '../raft/obstacle.ts';
 import type { Proposal } from '../raft/proposal.ts';
 import type { ReadGrant, Ready } from '../raft/ready.ts';
 import type { State } from '../raft/state.ts';
@@ -24,6 +26,13 @@ export interface Core {
   tick?(): void;
   read?(number: number): void;
   transfer?(to: string): void;
+  /** From stage 8: why the members cannot be changed now, if they cannot. */
+  readonly obstacle?: Obstacle | undefined;
+  /** From stage 8: the future voters that a change of the members waits for. */
+  readonly laggards?: readonly string[];
+  changeMembers?(to: Configuration, force: boolean): void;
+  /** Gives up a change of the members of which nothing is in the log yet. */
+  cancelChange?(): void;
 }
 
 /** What is done with what the core decides. */

@@ -8,6 +8,8 @@ export interface Configuration {
   readonly voters: readonly string[];
   /** While the configuration is joint (§6): the voters before, whose majority has to agree as well. */
   readonly old?: readonly string[];
+  /** Of nodes that were added to a running cluster: the mark of the data directory with which each was added. */
+  readonly instances?: Readonly<Record<string, string>>;
 }
 
 /** The configuration of a node that knows of no cluster yet: nobody votes, so nothing can be decided. */
@@ -26,6 +28,51 @@ export function initialConfiguration(
 
 export function isConfiguration(command: unknown): command is Configuration {
   return typeof command === 'object' && command !== null && 'op' in command && command.op === 'configure';
+}
+
+/** On the way to another set of voters: both have to agree, so that neither decides alone (§6). */
+export function jointConfiguration(from: Configuration, to: Configuration): Configuration {
+  return configurationOf({
+    nodes: { ...from.nodes, ...to.nodes },
+    voters: to.voters,
+    old: from.voters,
+    instances: { ...from.instances, ...to.instances },
+  });
+}
+
+/** What follows a joint configuration: voters of the old set alone are members no more. */
+export function finalConfiguration({
+  nodes,
+  voters,
+  old = [],
+  instances = {},
+}: Configuration): Configuration {
+  const stays = ([id]: readonly [string, string]) => voters.includes(id) || !old.includes(id);
+  return configurationOf({
+    nodes: Object.fromEntries(Object.entries(nodes).filter(stays)),
+    voters,
+    instances: Object.fromEntries(Object.entries(instances).filter(stays)),
+  });
+}
+
+/** A configuration as an entry holds it: what says nothing is left out. */
+export function configurationOf({
+  nodes,
+  voters,
+  old,
+  instances = {},
+}: Omit<Configuration, 'op'>): Configuration {
+  return {
+    op: 'configure',
+    nodes,
+    voters,
+    ...(old !== undefined && { old }),
+    ...(Object.keys(instances).length > 0 && { instances }),
+  };
+}
+
+export function haveSameVoters(a: Configuration, b: Configuration): boolean {
+  return a.voters.length === b.voters.length && a.voters.every(id => b.voters.includes(id));
 }
 
 export function quorumOf({ voters, old }: Configuration): Quorum {

@@ -42,6 +42,8 @@ export class State {
   leader: string | null = null;
   /** At the leader: what it knows of every other node. */
   readonly progress = new Map<string, Progress>();
+  /** Another member has said that this node was removed; until a leader speaks to it again. */
+  isDismissed = false;
   /** At the leader: once this index is committed, it knows all that was committed before it led (§8). */
   leadsFrom = 0;
 
@@ -96,6 +98,55 @@ export class State {
   /** The index of the entry that brought the configuration; that of the base when none did. */
   get configurationIndex(): number {
     return this.#latest.index;
+  }
+
+  /** The index of the entry that brought the latest configuration that is committed; nothing can take that one back. */
+  get settledIndex(): number {
+    return this.#settled.index;
+  }
+
+  /** The members, as the latest committed configuration has them. */
+  get settledConfiguration(): Configuration {
+    return this.#settled.configuration;
+  }
+
+  get #settled(): Placed {
+    const settled = this.#configurations.findLast(({ index }) => index <= this.#commit);
+    return settled ?? this.#latest;
+  }
+
+  /**
+   * Every other node that this one has to do with, and where it listens: the members now, those that may be members
+   * again if a configuration is rolled back, and those that a leader still tells of their removal.
+   */
+  get contacts(): Readonly<Record<string, string>> {
+    const since = this.settledIndex;
+    const contacts: Record<string, string> = {};
+    for (const { index, configuration } of this.#configurations) {
+      for (const [id, address] of Object.entries(configuration.nodes)) {
+        if (id !== this.id && (index >= since || this.progress.has(id))) contacts[id] = address;
+      }
+    }
+    return contacts;
+  }
+
+  /**
+   * Whether this node may ask to be elected: it votes, or did before a configuration that is not committed yet. Such
+   * a one is still needed, since nobody else may hold that configuration (thesis §4.2.2); its own vote does not count.
+   */
+  get mayStand(): boolean {
+    const since = this.settledIndex;
+    const isVoter = ({ index, configuration: { voters, old = [] } }: Placed) =>
+      index >= since && (voters.includes(this.id) || old.includes(this.id));
+    return !this.isDismissed && this.#configurations.some(isVoter);
+  }
+
+  /** This node was a member once, and is known to be none any more. */
+  get isRemoved(): boolean {
+    if (this.isDismissed) return true;
+    const isMember = ({ configuration }: Placed) => Object.hasOwn(configuration.nodes, this.id);
+    const { index } = this.#latest;
+    return index <= this.#commit && !isMember(this.#latest) && this.#configurations.some(isMember);
   }
 
   get #latest(): Placed {

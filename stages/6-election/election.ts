@@ -51,14 +51,21 @@ export class Election {
     return this.#transfer?.to;
   }
 
+  /** The successor has been asked to stand. */
+  get isSuccessorAsked(): boolean {
+    return this.#transfer?.isAsked === true;
+  }
+
   tick(): void {
-    const { role, quorum, id } = this.#state;
-    if (role === 'leader') {
+    if (this.#state.role === 'leader') {
       this.#tickTransfer();
       return;
     }
     this.#elapsed += 1;
-    if (this.#elapsed >= this.#timeout && quorum.has(id)) this.#campaign(true, false);
+    if (this.#elapsed < this.#timeout) return;
+    if (this.#state.mayStand) this.#campaign(true, false);
+    // Who has no vote cannot stand; but a leader that is silent for so long is no leader to send anyone to.
+    else this.#state.leader = null;
   }
 
   /**
@@ -117,6 +124,7 @@ export class Election {
     }
     this.#state.role = 'follower';
     this.#state.leader = leader;
+    this.#state.isDismissed = false;
     this.#elapsed = 0;
   }
 
@@ -221,11 +229,14 @@ export class Election {
     this.#transfer = { to, ticks: 0, isAsked: false };
   }
 
-  /** Asks the successor to stand as soon as it has everything. */
+  /**
+   * Asks the successor to stand as soon as it has everything. All of it is committed by then, so that whoever waits
+   * for an answer here has it, even if this node never hears of its successor.
+   */
   pursueTransfer(): void {
-    const { progress, log, term } = this.#state;
+    const { progress, log, term, commit } = this.#state;
     const transfer = this.#transfer;
-    if (transfer === undefined || transfer.isAsked) return;
+    if (transfer === undefined || transfer.isAsked || commit < log.last.index) return;
     if (progress.get(transfer.to)?.match !== log.last.index) return;
     transfer.isAsked = true;
     this.#state.send(transfer.to, { type: 'timeout-now', term });

@@ -1,4 +1,5 @@
 import type { Core } from '../../src/node/host.ts';
+import { configurationOf, NO_CONFIGURATION } from '../../src/raft/configuration.ts';
 import type { Entry } from '../../src/raft/entry.ts';
 import type { Envelope, Message } from '../../src/raft/messages.ts';
 import type { ReadGrant } from '../../src/raft/ready.ts';
@@ -12,6 +13,8 @@ export type MakeCore = (beginning: Beginning, timing: Timing, random: () => numb
 
 export interface CoreClusterOptions {
   readonly nodes: readonly string[];
+  /** Those that vote at the beginning, where not all do; the others know of no cluster yet. */
+  readonly members?: readonly string[];
   readonly make: MakeCore;
   /** What a node's disk holds when it starts for the first time. */
   readonly disks?: Readonly<Record<string, Durable>>;
@@ -154,6 +157,14 @@ export class CoreCluster {
     this.#turn(id);
   }
 
+  /** Asks a leader for other voters, or other nodes; the nodes that it has stay where they are. */
+  change(id: string, voters: readonly string[], nodes: readonly string[], force = false): void {
+    const listed = nodes.map(node => [node, `${node}:7001`]);
+    const to = configurationOf({ nodes: Object.fromEntries(listed), voters });
+    this.core(id).changeMembers?.(to, force);
+    this.#turn(id);
+  }
+
   linkUp(id: string, peer: string): void {
     this.core(id).linkUp(peer);
     this.#turn(id);
@@ -196,9 +207,10 @@ export class CoreCluster {
   /** Starts a node from what its disk holds; its links come up. */
   restart(id: string): void {
     const node = this.#node(id);
-    const { nodes, make } = this.#options;
+    const { nodes, members = nodes, make } = this.#options;
     const base = { index: 0, term: 0 };
-    const beginning = { id, configuration: membersOf(nodes), base, ...node.disk.durable };
+    const configuration = members.includes(id) ? membersOf(members) : NO_CONFIGURATION;
+    const beginning = { id, configuration, base, ...node.disk.durable };
     // Patience differs from node to node, in their order, and never changes: no chance at all.
     const fraction = (nodes.indexOf(id) + 1) / (nodes.length + 1);
     node.core = make(beginning, this.timing, () => fraction);

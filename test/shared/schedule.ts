@@ -9,6 +9,7 @@ export interface Faults {
   readonly losses: boolean;
   readonly reads: boolean;
   readonly transfers: boolean;
+  readonly changes?: boolean;
 }
 
 /** How many schedules a test runs; more of them with SCHEDULES=…. */
@@ -94,7 +95,7 @@ class Schedule {
     if (leader === undefined || others.length > 0) throw new Error(`leaders at the end: ${cluster.leaders}`);
     cluster.propose(leader, 'last');
     cluster.deliverAll();
-    for (const id of cluster.ids) {
+    for (const id of Object.keys(cluster.core(leader).state.configuration.nodes)) {
       if (cluster.applied(id).at(-1) !== 'last') throw new Error(`${id} has not applied the last command`);
     }
   }
@@ -134,10 +135,30 @@ class Schedule {
       cluster.read(id, this.#reads);
     } else if (leader !== undefined && this.#faults.transfers && dice < 0.4) {
       cluster.transfer(leader, leader === id ? other : id);
+    } else if (leader !== undefined && this.#faults.changes === true && dice < 0.7) {
+      this.#change(leader);
     } else if (leader !== undefined) {
       this.#commands += 1;
       cluster.propose(leader, `${this.#random.chance(0.3) ? 'large' : 'c'}${this.#commands}`);
     }
+  }
+
+  /** Some nodes become learners, and some of the members become the voters. */
+  #change(leader: string): void {
+    const core = this.cluster.core(leader);
+    if (this.#random.chance(0.1)) core.cancelChange?.();
+    if (core.obstacle !== undefined) return;
+    const { nodes, voters } = core.state.configuration;
+    if (this.#random.chance(0.4)) {
+      const added = this.cluster.ids.filter(id => Object.hasOwn(nodes, id) || this.#random.chance(0.5));
+      const left = added.filter(id => voters.includes(id) || this.#random.chance(0.8));
+      this.cluster.change(leader, voters, left);
+      return;
+    }
+    const members = Object.keys(nodes);
+    const chosen = members.filter(() => this.#random.chance(0.6));
+    const next = chosen.length > 0 ? chosen : [this.#random.pick(members)];
+    this.cluster.change(leader, next, members, this.#random.chance(0.3));
   }
 
   #disturbDisk(id: string): void {
