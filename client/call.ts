@@ -1,16 +1,19 @@
 import { LIMITS } from '../src/wire/limits.ts';
-import { mayChange, OPS, type OpName } from '../src/wire/ops.ts';
+import { mayChange, OPS, type Op, type OpName } from '../src/wire/ops.ts';
 import type { Success } from '../src/wire/reply.ts';
 import { isLongerThan } from '../src/wire/text.ts';
 import { type ClientError, localError } from './client-error.ts';
 
-/** The bytes that `id`, `op` and `timeout` add to a line at most, beside the name of the op. */
-const HEADER = 64;
+/** The bytes that `id`, `op`, `timeout`, `session` and `seq` add to a line at most, beside the name of the op. */
+const HEADER = 128;
 /** Fields that the client itself gives to every request. */
 const OWN_FIELDS = ['id', 'op', 'timeout'];
 
+/** The fields of one operation, as the protocol has them. Those that are undefined are left out. */
+export type Fields = Readonly<Record<string, unknown>>;
+
 /** The body of a request's line: its fields as JSON, without the opening brace. */
-export function bodyOf(op: string, fields: Readonly<Record<string, unknown>>): string {
+export function bodyOf(op: string, fields: Fields): string {
   for (const own of OWN_FIELDS) {
     if (fields[own] !== undefined) {
       throw localError('BAD_REQUEST', `"${own}" is not a field to give: the client fills it in`, { op });
@@ -24,14 +27,38 @@ export function bodyOf(op: string, fields: Readonly<Record<string, unknown>>): s
   return json === '{}' ? '}' : `,${json.slice(1)}`;
 }
 
+/** What makes a change happen once however often it is sent (thesis §6.3). */
+export interface Once {
+  readonly session: number;
+  readonly seq: number;
+}
+
+/** What is asked for, and how long it may take. */
+export interface CallRequest {
+  readonly op: string;
+  readonly fields: Fields;
+  /** Milliseconds. */
+  readonly timeout: number;
+  /** The reply line as it came is wanted, not what it says. */
+  readonly wantsLine?: boolean;
+  /** The client asks by itself. */
+  readonly isOwn?: boolean;
+}
+
 /** One request from the moment it is made until its promise is settled; it may be sent more than once. */
 export class Call {
   readonly op: string;
+  readonly isOwn: boolean;
   readonly #isSafe: boolean;
+  /** Whether the client's session may make it happen once. */
+  readonly #takesSession: boolean;
+  /** The caller has a session of its own, and numbered the change itself. */
+  readonly #hasOwnSession: boolean;
   /** On the clock of `performance.now`. */
   readonly deadline: number;
   /** What the caller gave as its time, in milliseconds. */
   readonly timeout: number;
+  readonly fields: Fields;
   readonly #body: string;
   readonly #wantsLine: boolean;
   readonly #resolve: (value: Success | string) => void;
@@ -45,21 +72,36 @@ export class Call {
   notBefore = 0;
   /** The last such answer: what to report when the deadline comes first. */
   lastError: ClientError | undefined;
+  /** Its number in the client's session, once it has one. */
+  once: Once | undefined;
+  /** The node that was last sent it and did not say what became of it: from then on it may have happened. */
+  unansweredBy: string | undefined;
   #isSettled = false;
   #onSettled: (() => void) | undefined;
 
+  /** Throws BAD_REQUEST or LINE_TOO_LONG for what no node would read. */
   constructor(
-    request: { op: string; body: string; timeout: number; wantsLine: boolean; now: number },
+    { op, fields, timeout, wantsLine = false, isOwn = false }: CallRequest,
     resolve: (value: Success | string) => void,
     reject: (error: ClientError) => void,
   ) {
-    this.op = request.op;
-    // An operation that this version does not know may change something, so it counts as a change.
-    this.#isSafe = Object.hasOwn(OPS, request.op) && !mayChange(request.op as OpName);
-    this.timeout = request.timeout;
-    this.deadline = request.now + request.timeout;
-    this.#body = request.body;
-    this.#wantsLine = request.wantsLine;
+    if (!Number.isSafeInteger(timeout) || timeout < 1) {
+      throw localError('BAD_REQUEST', '"timeout" must be a positive integer (milliseconds)', { op });
+    }
+    const known: Op | undefined = Object.hasOwn(OPS, op) ? OPS[op as OpName] : undefined;
+    this.op = op;
+    this.isOwn = isOwn;
+    // An operation that this version does not know may change something, so it counts as a change. A session that
+    // nobody uses does no harm: it ends by itself.
+    this.#isSafe = op === 'session' || (known !== undefined && !mayChange(op as OpName));
+    const isNumbered = fields.session !== undefined || fields.seq !== undefined;
+    this.#takesSession = !isNumbered && known !== undefined && Object.hasOwn(known.optional, 'seq');
+    this.#hasOwnSession = fields.session !== undefined && fields.seq !== undefined;
+    this.timeout = timeout;
+    this.deadline = performance.now() + timeout;
+    this.fields = fields;
+    this.#body = bodyOf(op, fields);
+    this.#wantsLine = wantsLine;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -73,6 +115,15 @@ export class Call {
     return this.#isSafe;
   }
 
+  get takesSession(): boolean {
+    return this.#takesSession;
+  }
+
+  /** Whether it may be sent again although an earlier attempt may have been carried out. */
+  get isRepeatable(): boolean {
+    return this.#isSafe || this.once !== undefined || this.#hasOwnSession;
+  }
+
   /** Calls back once it is settled. */
   onSettled(callback: () => void): void {
     this.#onSettled = callback;
@@ -84,7 +135,9 @@ export class Call {
     this.attempts += 1;
     this.sentAt = now;
     const left = Math.max(1, Math.ceil(this.deadline - now));
-    return `{"id":${id},"op":${JSON.stringify(this.op)},"timeout":${left}${this.#body}\n`;
+    const { once } = this;
+    const number = once === undefined ? '' : `,"session":${once.session},"seq":${once.seq}`;
+    return `{"id":${id},"op":${JSON.stringify(this.op)},"timeout":${left}${number}${this.#body}\n`;
   }
 
   succeed(reply: Success, line: string): void {

@@ -1,9 +1,8 @@
 import { RaftlineError } from '../src/wire/errors.ts';
 import type { Condition, ReadMode } from '../src/wire/fields.ts';
-import { LIMITS } from '../src/wire/limits.ts';
 import type { Success } from '../src/wire/reply.ts';
-import { bodyOf, Call } from './call.ts';
-import { ClientError, localError } from './client-error.ts';
+import { Call, type Fields } from './call.ts';
+import { ClientError } from './client-error.ts';
 import { Exchange } from './exchange.ts';
 import type {
   Entry,
@@ -20,7 +19,7 @@ import { parseAddresses } from './roster.ts';
 
 export type { ErrorCode, Failure } from '../src/wire/errors.ts';
 export type * from './results.ts';
-export type { Condition, ReadMode, Success };
+export type { Condition, Fields, ReadMode, Success };
 export { ClientError, RaftlineError };
 
 /** Milliseconds that a request may take when nobody says. */
@@ -34,6 +33,12 @@ export interface ClientOptions {
    * trying until the request's deadline, which rides out a restart.
    */
   readonly failFast?: boolean;
+  /**
+   * From stage 6 on, changes are numbered in a session, so that one whose answer was lost is asked for again, and still
+   * happens once. The first change costs one round more for it; reads cost nothing. `ttl` is how many seconds the
+   * cluster remembers it while it is not used, 3,600 by default. False: no session; such a change is never repeated.
+   */
+  readonly session?: boolean | { readonly ttl: number };
 }
 
 export interface CallOptions {
@@ -67,9 +72,6 @@ export interface ListOptions extends ReadOptions {
   readonly limit?: number;
 }
 
-/** The fields of one operation, as the protocol has them. Those that are undefined are left out. */
-export type Fields = Readonly<Record<string, unknown>>;
-
 /**
  * A client of one cluster, to which nothing is sent before the first request.
  *
@@ -83,7 +85,11 @@ export class Client {
 
   constructor(addresses: string | readonly string[], options: ClientOptions = {}) {
     this.#timeout = options.timeout ?? TIMEOUT;
-    this.#exchange = new Exchange(parseAddresses(addresses), options.failFast ?? false);
+    const { failFast = false, session = true } = options;
+    this.#exchange = new Exchange(parseAddresses(addresses), {
+      isImpatient: failFast,
+      session: session === true ? {} : session === false ? undefined : session,
+    });
   }
 
   /** The node that requests go to at the moment. */
@@ -162,12 +168,12 @@ export class Client {
 
   #submit(op: string, fields: Fields, options: CallOptions, wantsLine: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const timeout = options.timeout ?? this.#timeout;
-      if (!Number.isSafeInteger(timeout) || timeout < 1 || timeout > LIMITS.integer) {
-        throw localError('BAD_REQUEST', '"timeout" must be a positive integer (milliseconds)', { op });
-      }
-      const request = { op, body: bodyOf(op, fields), timeout, wantsLine, now: performance.now() };
-      this.#exchange.submit(new Call(request, resolve, reject), options.signal);
+      const call = new Call(
+        { op, fields, timeout: options.timeout ?? this.#timeout, wantsLine },
+        resolve,
+        reject,
+      );
+      this.#exchange.submit(call, options.signal);
     });
   }
 

@@ -1,11 +1,14 @@
 import type { Address } from '../src/wire/address.ts';
 import type { Success } from '../src/wire/reply.ts';
-import type { Call } from './call.ts';
+import type { Call, Fields } from './call.ts';
 import { type ClientError, localError, replyError } from './client-error.ts';
 import { Link, type LinkOwner, type Reply } from './link.ts';
 import { pause, Roster } from './roster.ts';
+import { Session, type SessionOwner } from './session.ts';
 import { Signals } from './signals.ts';
-import { aborted, closed, outcomeUnknown, overdue } from './verdicts.ts';
+import { Streams, type StreamsOwner } from './streams.ts';
+import type { Stream, StreamListener, Transport } from './transport.ts';
+import { aborted, closed, outcomeUnknown, overdue, refusedFor, uncertain } from './verdicts.ts';
 
 /** Milliseconds between two looks at what is due: deadlines, dials, pauses. One timer stands for all of them. */
 const SWEEP = 20;
@@ -14,20 +17,33 @@ const GRACE = 250;
 /** Milliseconds that a connection may take to open before the next address has its turn. */
 const DIAL_TIMEOUT = 1_000;
 
+/** Milliseconds without a word after which what may be sent twice is sent to another node. */
+const SILENCE = 2_000;
+
 /** Answers of a node that cannot help at the moment, where another might. */
 const ASK_ANOTHER: ReadonlySet<string> = new Set(['NOT_LEADER', 'NO_LEADER', 'NO_QUORUM', 'SHUTTING_DOWN']);
+
+/** How an exchange goes about it. */
+export interface ExchangeOptions {
+  /** Give up on what was never sent as soon as every address has failed once, and not only at the deadline. */
+  readonly isImpatient: boolean;
+  /** Number the changes in a session, which may be forgotten after so many seconds without use. */
+  readonly session: { readonly ttl?: number } | undefined;
+}
 
 /**
  * Brings every call to its reply, over one connection at a time.
  *
- * What may be sent again, and when, is the heart of it. Three things are safe: what was never sent; what a node
- * refused with `definite` and `retry`; and a read, which changes nothing however often it is asked. A change that was
- * sent and not answered is none of these: it may have happened, and only the caller can tell whether twice is harm.
+ * What may be sent again, and when, is the heart of it. Four things are safe: what was never sent; what a node
+ * refused with `definite` and `retry`; a read, which changes nothing however often it is asked; and a change with a
+ * number of a session, which happens once. Any other change that was sent and not answered is none of these: it may
+ * have happened, and only the caller can tell whether twice is harm.
  */
-export class Exchange implements LinkOwner {
+export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwner {
   readonly #roster: Roster;
-  /** Give up on what was never sent as soon as every address has failed once, and not only at the deadline. */
   readonly #isImpatient: boolean;
+  readonly #session: Session | undefined;
+  readonly #streams = new Streams(this);
   /** The connection that new requests use, open or still opening. */
   #link: Link | undefined;
   /** That one, and those left for a better one, which stay until their last reply is there. */
@@ -38,6 +54,8 @@ export class Exchange implements LinkOwner {
   readonly #paused = new Set<Call>();
   readonly #signals = new Signals((call, signal) => this.#abort(call, signal));
   #nextId = 1;
+  /** Requests of our own count downwards, so that the caller's have the numbers that they would have without. */
+  #nextOwnId = -1;
   #dialAt = 0;
   #isFlushPlanned = false;
   #sweeper: NodeJS.Timeout | undefined;
@@ -45,9 +63,10 @@ export class Exchange implements LinkOwner {
   #closing: Promise<void> | undefined;
   #lastClosed: (() => void) | undefined;
 
-  constructor(addresses: readonly Address[], isImpatient: boolean) {
+  constructor(addresses: readonly Address[], { isImpatient, session }: ExchangeOptions) {
     this.#roster = new Roster(addresses);
     this.#isImpatient = isImpatient;
+    this.#session = session && new Session(this, session.ttl);
   }
 
   /** Where requests go at the moment: the open connection's address, or the next to be dialled. */
@@ -63,9 +82,27 @@ export class Exchange implements LinkOwner {
     } else {
       if (signal) this.#signals.watch(signal, call);
       this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP);
-      this.#queue.push(call);
-      this.#planFlush();
+      this.#enqueue(call);
     }
+  }
+
+  open(op: string, fields: Fields, timeout: number, listener: StreamListener): Stream {
+    return this.#streams.open(op, fields, timeout, listener);
+  }
+
+  /** A change waits for its number; everything else may go. */
+  #enqueue(call: Call): void {
+    if (this.#session !== undefined && call.takesSession && call.once === undefined) this.#session.take(call);
+    else this.release(call);
+  }
+
+  release(call: Call): void {
+    this.#queue.push(call);
+    this.#planFlush();
+  }
+
+  refuse(call: Call, error: ClientError): void {
+    call.fail(refusedFor(call, error));
   }
 
   /** Rejects what is open, closes every connection, and resolves when nothing is left. */
@@ -81,8 +118,8 @@ export class Exchange implements LinkOwner {
   #shutDown(): void {
     this.#isClosed = true;
     clearInterval(this.#sweeper);
-    for (const call of [...this.#queue, ...this.#paused])
-      if (!call.isSettled) call.fail(closed(call, undefined));
+    this.#streams.shutDown();
+    for (const call of this.#unsent()) call.fail(closed(call, call.unansweredBy));
     this.#queue = [];
     this.#paused.clear();
     for (const link of this.#links) {
@@ -90,6 +127,12 @@ export class Exchange implements LinkOwner {
       link.inFlight.clear();
       link.destroy('was left');
     }
+  }
+
+  /** Calls that are on no link at the moment. */
+  #unsent(): Call[] {
+    const all = [...this.#queue, ...this.#paused, ...(this.#session?.held ?? [])];
+    return all.filter(call => !call.isSettled);
   }
 
   /** All that a turn of the event loop has brought leaves in one write. */
@@ -106,11 +149,11 @@ export class Exchange implements LinkOwner {
     if (this.#queue.length === 0 || this.#isClosed) return;
     const link = this.#link;
     if (link === undefined) this.#dialWhenDue(performance.now());
-    else if (link.isOpen) this.#send(link);
+    else if (link.isOpen) this.#sendTo(link);
   }
 
   /** Sends from the queue while there is room; the rest waits for `drained`, and so do its callers' promises. */
-  #send(link: Link): void {
+  #sendTo(link: Link): void {
     const now = performance.now();
     const queue = this.#queue;
     let room = link.room;
@@ -119,8 +162,7 @@ export class Exchange implements LinkOwner {
     for (; at < queue.length && room > 0; at += 1) {
       const call = queue[at];
       if (call === undefined || call.isSettled) continue;
-      const id = this.#nextId;
-      this.#nextId += 1;
+      const id = call.isOwn ? this.#nextOwnId-- : this.#nextId++;
       const line = call.line(id, now);
       room -= line.length;
       text += line;
@@ -146,8 +188,12 @@ export class Exchange implements LinkOwner {
 
   replied(link: Link, call: Call, reply: Reply, line: string): void {
     this.#roster.answered();
-    if (reply.ok) call.succeed(reply as Success, line);
-    else this.#refused(link, call, replyError(reply.error, call.op, link.name, line));
+    if (!reply.ok) this.#refused(link, call, replyError(reply.error, call.op, link.name, line));
+    else {
+      call.succeed(reply as Success, line);
+      this.#streams.agreed(link, call, reply as Success);
+    }
+    this.#session?.advance();
     this.#leaveIfIdle(link);
   }
 
@@ -156,23 +202,53 @@ export class Exchange implements LinkOwner {
       const leader = error.failure.leader as { address?: unknown } | null | undefined;
       if (typeof leader?.address === 'string') this.#roster.prefer(leader.address);
       else this.#roster.advance();
-      if (this.#roster.nextName !== link.name) this.#link = undefined;
+      if (this.#roster.nextName !== link.name) this.#leave(link, `answered ${error.code}`);
     }
+    if (!error.definite && !call.isSafe) call.unansweredBy = link.name;
+    const isRenewed = error.code === 'SESSION_EXPIRED' && this.#renumber(call);
     const now = performance.now();
     // The first answer of this kind is followed at once; those after it, in ever longer steps.
-    const wait = call.attempts === 1 && error.code === 'NOT_LEADER' ? 0 : pause(call.attempts);
-    if (!error.retry || !(error.definite || call.isSafe) || now + wait >= call.deadline) {
-      call.fail(error);
+    const isFirst = call.attempts === 1 && (isRenewed || error.code === 'NOT_LEADER');
+    const wait = isFirst ? 0 : pause(call.attempts);
+    const mayRetry = isRenewed || (error.retry && (error.definite || call.isRepeatable));
+    if (!mayRetry || now + wait >= call.deadline) {
+      call.fail(call.unansweredBy === undefined ? error : uncertain(call, error));
       return;
     }
     call.lastError = error;
     call.notBefore = now + wait;
-    if (wait > 0) {
-      this.#paused.add(call);
-    } else {
-      this.#queue.push(call);
-      this.#planFlush();
-    }
+    if (wait > 0) this.#paused.add(call);
+    else this.#enqueue(call);
+  }
+
+  /** The session is forgotten. A change that was never sent without an answer did not happen, and may begin anew. */
+  #renumber(call: Call): boolean {
+    if (call.once === undefined) return false;
+    this.#session?.expired(call.once.session);
+    if (call.unansweredBy !== undefined) return false;
+    call.once = undefined;
+    return true;
+  }
+
+  /** Turns away from a link, for another: what it still owes may come, but its streams go on elsewhere. */
+  #leave(link: Link, why: string): void {
+    this.#link = undefined;
+    this.#session?.disconnected();
+    this.#streams.leave(link, why);
+  }
+
+  forsake(): void {
+    const link = this.#link;
+    if (link === undefined) return;
+    this.#roster.advance();
+    if (this.#roster.nextName === link.name) return;
+    this.#leave(link, 'knows no leader');
+    this.#leaveIfIdle(link);
+  }
+
+  unwatch(link: Link, watch: number): void {
+    if (link.isOpen && !this.#isClosed)
+      link.write(`{"id":${this.#nextOwnId--},"op":"unwatch","watch":${watch}}\n`);
   }
 
   /** Closes a connection that was left for a better one, once it owes no reply. */
@@ -190,23 +266,27 @@ export class Exchange implements LinkOwner {
     link.inFlight.clear();
     if (link === this.#link) {
       this.#link = undefined;
+      this.#session?.disconnected();
       // A connection that a node closes while nothing is asked of it is no failure.
       if (unanswered.length > 0 || !link.wasOpen) this.#roster.failed(link.name, why);
       this.#dialAt = performance.now() + this.#roster.pause();
     }
     for (const call of unanswered) {
-      if (call.isSafe) this.#queue.push(call);
+      if (!call.isSafe) call.unansweredBy = link.name;
+      if (call.isRepeatable) this.#queue.push(call);
       else call.fail(outcomeUnknown(call, link.name, why));
     }
+    this.#streams.leave(link, why);
     if (this.#isImpatient && this.#roster.isExhausted) this.#giveUp();
     else this.#planFlush();
   }
 
   /** Every address has failed in turn: what waits is told so, and the next request begins afresh. */
   #giveUp(): void {
-    const waiting = this.#queue;
+    const waiting = [...(this.#session?.held ?? []), ...this.#queue];
     this.#queue = [];
     for (const call of waiting) if (!call.isSettled) call.fail(this.#unreachable(call));
+    this.#session?.advance();
     this.#roster.forgive();
     this.#dialAt = 0;
   }
@@ -217,12 +297,14 @@ export class Exchange implements LinkOwner {
       if (call.isSettled) this.#paused.delete(call);
       else if (call.notBefore <= now) {
         this.#paused.delete(call);
-        this.#queue.push(call);
+        this.#enqueue(call);
       }
     }
     for (const call of this.#queue) if (!call.isSettled && call.deadline <= now) this.#overdueUnsent(call);
+    for (const call of this.#session?.held ?? []) this.#sweepHeld(call, now);
     for (const link of this.#links) this.#sweepLink(link, now);
     this.#queue = this.#queue.filter(call => !call.isSettled);
+    this.#session?.advance();
     this.#flush();
     if (this.#queue.length === 0 && this.#paused.size === 0 && this.#isQuiet()) {
       clearInterval(this.#sweeper);
@@ -231,6 +313,7 @@ export class Exchange implements LinkOwner {
   }
 
   #isQuiet(): boolean {
+    if (this.#session?.isIdle === false) return false;
     for (const link of this.#links) if (!link.isOpen || link.inFlight.size > 0) return false;
     return true;
   }
@@ -240,30 +323,52 @@ export class Exchange implements LinkOwner {
       link.destroy(`did not answer within ${DIAL_TIMEOUT} ms`);
     }
     for (const [id, call] of link.inFlight) {
-      if (call.deadline + GRACE > now) continue;
-      link.inFlight.delete(id);
-      call.fail(overdue(call, link.name));
-      if (link === this.#link && link.heardAt < call.sentAt) {
+      const isOverdue = call.deadline + GRACE <= now;
+      const isSilent = link.heardAt < call.sentAt;
+      const isMoved = isSilent && call.isRepeatable && now - call.sentAt > SILENCE && !this.#roster.isAlone;
+      if (!isOverdue && !isMoved) continue;
+      if (link === this.#link && isSilent) {
         // Not a word since it was sent: the node may hang behind a connection that looks open. Others get a chance,
         // and what it still owes may yet come.
-        this.#link = undefined;
-        this.#roster.failed(link.name, `did not answer within ${call.timeout} ms`);
+        const why = `did not answer within ${isOverdue ? call.timeout : SILENCE} ms`;
+        this.#roster.failed(link.name, why);
+        this.#leave(link, why);
       }
+      link.inFlight.delete(id);
+      if (!call.isSafe) call.unansweredBy = link.name;
+      if (isOverdue) call.fail(overdue(call, link.name));
+      else this.#queue.push(call);
     }
     this.#leaveIfIdle(link);
   }
 
+  /** A change that waits for a number has as long as one that waits for its answer: the node may yet say why. */
+  #sweepHeld(call: Call, now: number): void {
+    const grace = this.#link?.isOpen ? GRACE : 0;
+    if (call.isSettled || call.deadline + grace > now) return;
+    const { refusal } = this.#session ?? {};
+    if (refusal !== undefined) call.fail(refusedFor(call, refusal));
+    else if (this.#link?.isOpen) call.fail(refusedFor(call, overdue(call, this.#link.name)));
+    else call.fail(this.#unreachable(call));
+  }
+
   #overdueUnsent(call: Call): void {
-    if (call.lastError) call.fail(call.lastError);
+    if (call.lastError) call.fail(refusedFor(call, call.lastError));
     else if (this.#link?.isOpen) {
       const words = `${this.#link.name} takes no more requests: nothing was sent within ${call.timeout} ms; try again`;
-      call.fail(localError('TIMEOUT', words, { op: call.op, address: this.#link.name }, { definite: true }));
+      const circumstances = { op: call.op, address: this.#link.name };
+      call.fail(uncertain(call, localError('TIMEOUT', words, circumstances, { definite: true })));
     } else call.fail(this.#unreachable(call));
   }
 
   #unreachable(call: Call): ClientError {
     const circumstances = { op: call.op, address: this.address };
-    return localError('NODE_UNREACHABLE', `no node answers: ${this.#roster.describe()}`, circumstances);
+    const error = localError(
+      'NODE_UNREACHABLE',
+      `no node answers: ${this.#roster.describe()}`,
+      circumstances,
+    );
+    return uncertain(call, error);
   }
 
   #abort(call: Call, signal: AbortSignal): void {
@@ -274,6 +379,6 @@ export class Exchange implements LinkOwner {
       this.#leaveIfIdle(link);
       return;
     }
-    call.fail(aborted(call, signal, false, undefined));
+    call.fail(aborted(call, signal, call.unansweredBy !== undefined, call.unansweredBy));
   }
 }

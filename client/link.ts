@@ -5,6 +5,8 @@ import type { Success } from '../src/wire/reply.ts';
 import { shortened } from '../src/wire/text.ts';
 import type { Call } from './call.ts';
 import { reasonOf } from './roster.ts';
+import type { LinkStream } from './streams.ts';
+import type { Push } from './transport.ts';
 
 /** Characters that a reply line may have: a value of 512 KiB in which every character is written as an escape. */
 const LONGEST_REPLY = 4_194_304;
@@ -24,11 +26,13 @@ export interface LinkOwner {
   lost(link: Link, why: string): void;
 }
 
-/** One connection to one node: lines out, replies in, and the calls that wait for one. */
+/** One connection to one node: lines out, replies and pushes in, and the calls and streams that wait for them. */
 export class Link {
   readonly name: string;
   /** Calls sent and not yet answered, by the id of the attempt. */
   readonly inFlight = new Map<number, Call>();
+  /** What the node pushes, by the number that it gave each. */
+  readonly streams = new Map<number, LinkStream>();
   readonly dialledAt = performance.now();
   readonly #owner: LinkOwner;
   readonly #socket: Socket;
@@ -105,8 +109,10 @@ export class Link {
       return;
     }
     const { id, ok } = reply;
-    // A line without an id is a push, which nobody here has asked for.
-    if (id === undefined) return;
+    if (id === undefined) {
+      this.#push(reply as unknown as Push, line.length);
+      return;
+    }
     if (id === null && ok === false) {
       const { message } = (reply.error ?? {}) as { message?: unknown };
       this.destroy(`could not read what it was sent: ${message}`);
@@ -121,6 +127,13 @@ export class Link {
     }
     this.inFlight.delete(id as number);
     this.#owner.replied(this, call, reply, line);
+  }
+
+  /** One for a stream that was closed from here may still be on its way. */
+  #push(push: Push, size: number): void {
+    const stream = this.streams.get(push.watch);
+    if (push.closed !== undefined) this.streams.delete(push.watch);
+    stream?.pushed(push, size, this.name);
   }
 
   #lose(): void {

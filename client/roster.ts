@@ -51,6 +51,11 @@ export class Roster {
     return formatAddress(this.next);
   }
 
+  /** True when there is nowhere else to go. */
+  get isAlone(): boolean {
+    return this.#addresses.length === 1;
+  }
+
   /** True once every address has failed, one after the other. */
   get isExhausted(): boolean {
     return this.#failures >= this.#addresses.length;

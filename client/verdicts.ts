@@ -1,6 +1,6 @@
 import { UNKNOWN_OUTCOME } from '../src/wire/errors.ts';
 import type { Call } from './call.ts';
-import { type ClientError, localError } from './client-error.ts';
+import { ClientError, localError } from './client-error.ts';
 
 /** A request was sent, and its time has passed without a reply. */
 export function overdue(call: Call, address: string): ClientError {
@@ -13,6 +13,26 @@ export function overdue(call: Call, address: string): ClientError {
 export function outcomeUnknown(call: Call, address: string, why: string): ClientError {
   const words = `${address} ${why} before it answered; ${UNKNOWN_OUTCOME}`;
   return localError('LEADER_LOST', words, { op: call.op, address });
+}
+
+/** Answers that tell what became of a change however often it was sent: they are as true of every attempt. */
+const SETTLING: ReadonlySet<string> = new Set(['CONFLICT', 'LEASE_NOT_FOUND', 'BAD_REQUEST', 'TOO_LARGE']);
+
+/** The error that ends a call: when an earlier attempt went unanswered, a refusal of the last one is not the whole truth. */
+export function uncertain(call: Call, error: ClientError): ClientError {
+  const { unansweredBy, op } = call;
+  if (unansweredBy === undefined || !error.definite || SETTLING.has(error.code)) return error;
+  const words = `${error.message}; ${unansweredBy} was sent it before and did not answer: ${UNKNOWN_OUTCOME}`;
+  const { address, line } = error;
+  return new ClientError({ ...error.failure, message: words, definite: false }, { op, address, line });
+}
+
+/** A call waited in vain; `error` is what stood in its way, which may be the answer to another request. */
+export function refusedFor(call: Call, error: ClientError): ClientError {
+  const { address, line, failure } = error;
+  const isUnknown = call.unansweredBy !== undefined && !error.definite;
+  const own = new ClientError({ ...failure, definite: !isUnknown }, { op: call.op, address, line });
+  return uncertain(call, own);
 }
 
 /** The client was closed; `sentTo` is the node that the request had been sent to, if it had. */

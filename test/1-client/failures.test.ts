@@ -243,7 +243,7 @@ describe('the client, when things fail', () => {
       const at = { leader: { id: 'n2', address: leader.address } };
       reply(socket, request.id, refusal('NOT_LEADER', true, true, at));
     });
-    const user = client(follower.address);
+    const user = client(follower.address, { session: false });
     const found = await Promise.all([user.set('/k', 'v'), user.set('/k', 'v'), user.get('/k')]);
     expect(found.every(({ ok }) => ok)).to.equal(true);
     expect(user.address).to.equal(leader.address);
@@ -311,7 +311,7 @@ describe('the client, when things fail', () => {
 
   it('waits, and holds little, when a node does not read', async () => {
     const deaf = await server(null);
-    const user = client(deaf.address, { timeout: 600 });
+    const user = client(deaf.address, { timeout: 600, session: false });
     const value = 'x'.repeat(100_000);
     const errors = await Promise.all(
       Array.from({ length: 400 }, () => failureOf<ClientError>(user.set('/k', value))),
@@ -325,7 +325,7 @@ describe('the client, when things fail', () => {
 
   it('sends on when a node reads again', async () => {
     const slow = await server(null);
-    const user = client(slow.address);
+    const user = client(slow.address, { session: false });
     const value = 'x'.repeat(100_000);
     const all = Promise.all(Array.from({ length: 100 }, () => user.set('/k', value)));
     while (slow.sockets.size === 0) await new Promise(resolve => setImmediate(resolve));

@@ -38,9 +38,13 @@ export function refusal(code: string, definite: boolean, retry: boolean, details
   return { ok: false, error: { code, message: `${code} it is`, definite, retry, ...details } };
 }
 
-/** Listens on a free port and calls `act` for each request; `act` that is null leaves every byte unread. */
+/**
+ * Listens on a free port and calls `act` for each request; `act` that is null leaves every byte unread. Unless it
+ * `hasSessions`, it says itself that it has none, as the first stages do, and counts no such request.
+ */
 export async function scripted(
   act: ((request: Heard, socket: Socket, nth: number) => void) | null,
+  { hasSessions = false } = {},
 ): Promise<Scripted> {
   const heard: Heard[] = [];
   const sockets = new Set<Socket>();
@@ -52,6 +56,10 @@ export async function scripted(
     if (act === null) return;
     socket.pipe(split2('\n')).on('data', (line: string) => {
       const request = JSON.parse(line) as Heard;
+      if (request.op === 'session' && !hasSessions) {
+        reply(socket, request.id, refusal('WRONG_STAGE', true, false));
+        return;
+      }
       heard.push(request);
       act(request, socket, heard.length);
       for (const one of waiting) if (heard.length >= one.count) one.resolve();
