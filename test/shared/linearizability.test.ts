@@ -215,6 +215,19 @@ describe('the linearizability checker', () => {
     expect(verdict.ok ? '' : verdict.explanation).to.include('no answer after 1000 steps');
   });
 
+  it('is quick where many that only look are under way at once', () => {
+    const looks = Array.from({ length: 40 }, (_, at) =>
+      op(1, 99, ...(at % 2 === 0 ? get(null, 0) : remove(0))),
+    );
+    const history = [
+      ...looks,
+      ...[10, 20, 30].flatMap(at => [op(at, at + 4, ...set(`v${at}`, at)), op(at + 5, at + 9, ...remove(1))]),
+    ];
+    expect(checkLinearizable([...history, op(50, 60, ...get(null, 0))])).to.include({ ok: true });
+    const verdict = checkLinearizable([...history, op(50, 60, ...get('v30', 30))], { steps: 1_000 });
+    expect(verdict).to.include({ ok: false, isUndecided: false });
+  });
+
   it('agrees with a search of every order, over thousands of small histories', () => {
     const random = new Random(7);
     const found = { good: 0, bad: 0 };

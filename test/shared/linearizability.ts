@@ -114,7 +114,21 @@ class Search {
       sure.push(at);
       deadline = Math.min(deadline, operation.returned);
     }
-    return [...this.#ripe(sure), ...unsure];
+    const harmless = sure.find(at => this.#isHarmless(at));
+    return harmless === undefined ? [...this.#ripe(sure), ...unsure] : [harmless];
+  }
+
+  /**
+   * Whether an operation only looks at the register, and fits what is there now. Wherever else it could happen, it
+   * can as well happen now: nothing has to come before it, and what comes after finds the same. So nothing else need
+   * be tried.
+   */
+  #isHarmless(at: number): boolean {
+    const operation = this.#operation(at);
+    if (!isLook(operation)) return false;
+    const { mod, floor } = this.#register;
+    const after = step(this.#register, operation);
+    return after !== undefined && after.mod === mod && after.floor === floor;
   }
 
   /** Revisions only grow, so what has shown a later one than another candidate has cannot come before that one. */
@@ -214,6 +228,12 @@ function revisionIn({ result }: Operation): number | undefined {
 
 function isRequired({ result }: Operation): boolean {
   return result.kind !== 'unknown';
+}
+
+/** What changes nothing, whatever it finds. */
+function isLook({ action, result }: Operation): boolean {
+  if (result.kind === 'conflict') return true;
+  return result.kind === 'ok' && (action.op === 'get' || result.removed === 0);
 }
 
 /** What certainly had no effect and showed nothing is no part of the history. */
