@@ -58,10 +58,12 @@ export class Promises {
         `${id} answered in term ${term}; its disk has term ${durable.term}`,
       );
     }
+    // A leader of a later term may have replaced what was never written: the next election has made good for it.
+    if (durable.term > term) return;
     if (durable.highest < match) {
       violated('no answer before its fsync', `${id} answered for ${match}; its disk has ${durable.highest}`);
     }
-    // Once it is in a later term, its log may have been replaced, and the answer tells of what was.
+    // Or it has done so since, and the disk is about to tell of the later term.
     if (raft === undefined || raft.state.term > term || match === 0) return;
     if (durable.entryAt(match)?.term === raft.state.log.termAt(match)) return;
     violated(
