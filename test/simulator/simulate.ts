@@ -26,7 +26,7 @@ export interface Run {
   readonly restarts: number;
   readonly tally: Tally;
   /** See `World`. */
-  readonly isExplained: boolean;
+  readonly searched: number;
   readonly faults: ReadonlyMap<Fault, number>;
 }
 
@@ -60,7 +60,7 @@ export function simulate(seed: number, { duration = STORMY, trace }: SimulateOpt
     entries: world.ledger.last,
     restarts: world.nodes.reduce((sum, node) => sum + node.life - 1, 0),
     tally: world.tally,
-    isExplained: world.isExplained,
+    searched: world.searched,
     faults: storm.counts,
   };
 }

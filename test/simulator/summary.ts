@@ -12,7 +12,7 @@ export class Summary {
   #elections = 0;
   #restarts = 0;
   #entries = 0;
-  #explained = 0;
+  #searched = 0;
   readonly #tally: Tally = { done: 0, conflict: 0, unknown: 0, refused: 0, stale: 0 };
   readonly #faults = new Map<Fault, number>();
 
@@ -31,7 +31,7 @@ export class Summary {
     this.#elections += run.elections;
     this.#restarts += run.restarts;
     this.#entries += run.entries;
-    if (run.isExplained) this.#explained += 1;
+    this.#searched += run.searched;
     for (const kind of Object.keys(this.#tally) as (keyof Tally)[]) this.#tally[kind] += run.tally[kind];
     for (const [fault, count] of run.faults) this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + count);
   }
@@ -47,7 +47,7 @@ export class Summary {
       `${count(this.#seeds)} seeds, ${(this.#seconds / 3_600).toFixed(1)} simulated hours (a simulated minute took ${cost.toFixed(2)} s of a core)`,
       `${count(this.#elections)} elections, ${count(this.#restarts)} restarts after crashes, ${count(this.#entries)} entries committed, ${count(this.#turns)} callbacks checked`,
       `operations: ${count(done)} done, ${count(conflict)} conflicts, ${count(stale)} stale reads, ${count(refused)} refused, ${count(unknown)} with unknown outcome`,
-      `histories: ${count(this.#explained)} explained by the checker of linearizability, ${count(this.#seeds - this.#explained)} too long for it`,
+      `histories: searched by the checker of linearizability in ${count(this.#searched)} steps`,
       'faults:',
       ...faults,
       this.findings.length === 0 ? 'nothing was violated' : `${this.findings.length} seeds FAILED`,

@@ -49,8 +49,8 @@ export class World {
   readonly tally: Tally = { done: 0, conflict: 0, unknown: 0, refused: 0, stale: 0 };
   /** Callbacks that the nodes have run. */
   turns = 0;
-  /** At the end: whether the checker of histories has found an order that explains what all clients saw. */
-  isExplained = false;
+  /** At the end: steps that the checker of histories took to find an order that explains what all clients saw. */
+  searched = 0;
   /** Messages that arrive only when this says so. */
   filter: Filter = () => true;
   /** A node whose disk failed; it ends as soon as its callback has. */
@@ -234,7 +234,7 @@ export class World {
   finalChecks(): void {
     this.#guard(() => {
       this.invariants.checkAllDurable();
-      this.isExplained = this.history.check(this.ledger);
+      this.searched = this.history.check(this.ledger);
     });
   }
 
