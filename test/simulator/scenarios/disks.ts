@@ -30,6 +30,8 @@ function fullDisk(director: Director): void {
   director.expect(stuck.outcome?.ok !== true, 'nothing is acknowledged that no disk has');
   const refused = director.set(director.node(1), '/a', 'refused');
   director.until(() => refused.outcome !== undefined, 'a change is refused while the disk is full');
+  const code = refused.outcome?.ok === false ? refused.outcome.error.code : 'no error';
+  director.expect(code === 'NO_SPACE', `a change is refused for want of space, not with ${code}`);
   const read = director.ask(director.node(1), { op: 'get', key: '/a', read: 'stale' });
   director.done(read, 'a read while the disk is full');
   for (const node of director.nodes) node.disk.room = Number.POSITIVE_INFINITY;
