@@ -7,6 +7,7 @@ import type { ChangeRequest } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { Core } from './host.ts';
+import { IndexedQueue } from './indexed-queue.ts';
 import type { Responder } from './server.ts';
 import { LEADER_PATIENCE, leaderOf, noLeader, notLeader, shuttingDown, type Waiting } from './waiting.ts';
 
@@ -43,7 +44,7 @@ export class Changes {
   #changes: Waiting<ChangeRequest>[] = [];
   /** Changes that wait for a leader to be known. */
   #homeless: Waiting<ChangeRequest>[] = [];
-  readonly #proposed = new Map<number, Proposed>();
+  readonly #proposed = new IndexedQueue<Proposed>();
   #uncommitted = 0;
 
   constructor(options: ChangesOptions) {
@@ -211,7 +212,7 @@ export class Changes {
     this.#changes = [];
     this.#homeless = [];
     for (const { responder } of waiting) responder.answer(failed(shuttingDown()));
-    for (const index of [...this.#proposed.keys()]) this.#forsake(index, 'this node shut down');
+    for (const [index] of this.#proposed) this.#forsake(index, 'this node shut down');
   }
 }
 

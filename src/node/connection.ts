@@ -8,7 +8,7 @@ import { isBlank, isHttp, isObject, readLine } from '../wire/request.ts';
 import type { Taker } from './backlog.ts';
 import { Output } from './output.ts';
 import type { PeerSession } from './peers.ts';
-import { Pending } from './pending.ts';
+import { Pending, PendingSet } from './pending.ts';
 import type { LineServer } from './server.ts';
 import { type Fault, WholeLines } from './whole-lines.ts';
 
@@ -67,7 +67,7 @@ export class Connection implements Taker {
   /** The next request without an id, while it waits for those before it to be answered; no line is read meanwhile. */
   #waiting: Pending | undefined;
   /** Requests under way that have an id. */
-  readonly #byId = new Set<Pending>();
+  readonly #byId = new PendingSet();
   #pendingText = 0;
   #pendingLists = 0;
   /** A line is being handled, and `#flow` comes when it is. */

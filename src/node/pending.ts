@@ -14,6 +14,8 @@ export class Pending implements Responder {
   readonly deadline: number;
   /** Characters of its line. */
   readonly size: number;
+  /** For `PendingSet`: its place there, -1 when it is in none. */
+  place = -1;
   #reply: string | undefined;
   readonly #asker: Asker;
 
@@ -33,5 +35,36 @@ export class Pending implements Responder {
     if (this.#reply !== undefined) return;
     this.#reply = encodeReply(this.request.id, outcome);
     this.#asker.answered(this);
+  }
+}
+
+/**
+ * Requests under way, in no order. Each knows its place, and the last takes the place of one that goes: a `Set` under
+ * such a load makes itself anew all the time, and leaves behind what only a full collection of garbage can free.
+ */
+export class PendingSet {
+  readonly #items: Pending[] = [];
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  add(pending: Pending): void {
+    pending.place = this.#items.length;
+    this.#items.push(pending);
+  }
+
+  delete(pending: Pending): void {
+    if (pending.place === -1) return;
+    const last = this.#items.pop();
+    if (last !== undefined && last !== pending) {
+      last.place = pending.place;
+      this.#items[last.place] = last;
+    }
+    pending.place = -1;
+  }
+
+  [Symbol.iterator](): Iterator<Pending> {
+    return this.#items[Symbol.iterator]();
   }
 }
