@@ -25,6 +25,8 @@ export interface ClusterOptions {
   readonly firstPort?: number;
   /** Flags for every node beyond those that make the cluster. */
   readonly flags?: readonly string[];
+  /** Flags of Node itself for the process of a node. */
+  readonly nodeFlags?: (id: string) => readonly string[];
   /** Hears of a node that ends although nobody here stopped it. */
   readonly onEnd?: (node: NodeProcess) => void;
   /** Hears every line that a node writes to standard error. */
@@ -154,6 +156,11 @@ export class Cluster {
     this.#switchboard.cut(this.node(from).id, this.node(to).id);
   }
 
+  /** Ends a cut of one direction between two nodes. */
+  mend(from: string, to: string): void {
+    this.#switchboard.mend(this.node(from).id, this.node(to).id);
+  }
+
   /** Breaks the connections that stand between two nodes. */
   reset(a: string, b: string): void {
     this.#switchboard.reset(this.node(a).id, this.node(b).id);
@@ -167,6 +174,11 @@ export class Cluster {
   /** Whatever this node sends to others, or is sent by them, takes so many milliseconds; 0 ends it. */
   delay(id: string, milliseconds: number): void {
     this.#switchboard.delay(this.node(id).id, milliseconds);
+  }
+
+  /** Whatever one node sends to another takes so many milliseconds more; 0 ends it. */
+  delayLink(from: string, to: string, milliseconds: number): void {
+    this.#switchboard.delayLink(this.node(from).id, this.node(to).id, milliseconds);
   }
 
   /** The links that are cut now, each in its direction. */
@@ -207,7 +219,7 @@ function nodeOf(
   members: readonly NodeAddress[],
   switchboard: Switchboard,
   stage: Stage,
-  { data, flags = [], onEnd, onLine }: ClusterOptions,
+  { data, flags = [], nodeFlags, onEnd, onLine }: ClusterOptions,
 ): NodeProcess {
   const own = ['--stage', String(stage.number)];
   if (stage.nodes > 1) {
@@ -217,7 +229,12 @@ function nodeOf(
   if (data !== undefined) own.push('--data', join(data, id));
   return new NodeProcess(
     { id, address },
-    { flags: [...own, ...flags], ...(onEnd && { onEnd }), ...(onLine && { onLine }) },
+    {
+      flags: [...own, ...flags],
+      ...(nodeFlags && { nodeFlags: nodeFlags(id) }),
+      ...(onEnd && { onEnd }),
+      ...(onLine && { onLine }),
+    },
   );
 }
 

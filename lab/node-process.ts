@@ -38,6 +38,8 @@ export class StartFailure extends Error {
 export interface ProcessOptions {
   /** What follows `raftline serve` on its command line. */
   readonly flags: readonly string[];
+  /** What comes before the program: flags of Node itself. */
+  readonly nodeFlags?: readonly string[];
   /** Hears of a node that ends although nobody here stopped it. */
   readonly onEnd?: (node: NodeProcess) => void;
   /** Hears every line of its standard error. */
@@ -92,7 +94,8 @@ export class NodeProcess {
     this.#stderr = [];
     this.#state = 'starting';
     // In a session of its own, so that Ctrl-C in a terminal reaches the lab alone, and the lab ends it in order.
-    const args = [program, 'serve', '--id', this.id, '--listen', this.address, ...this.#options.flags];
+    const { nodeFlags = [], flags } = this.#options;
+    const args = [...nodeFlags, program, 'serve', '--id', this.id, '--listen', this.address, ...flags];
     const child = spawn(process.execPath, [...args, '--stop-with-stdin'], { detached: true, stdio: 'pipe' });
     this.#child = child;
     child.on('error', error => this.#stderr.push(error.message));

@@ -35,6 +35,8 @@ export class Switchboard {
   readonly #ids = new Map<string, string>();
   readonly #links = new Map<string, Link>();
   readonly #delays = new Map<string, number>();
+  /** What single links take beyond the delays of their ends, by their names. */
+  readonly #linkDelays = new Map<string, number>();
   readonly #sockets = new Set<Socket>();
   readonly #callers = new Set<Caller>();
   readonly #tunnels = new Set<Tunnel>();
@@ -70,11 +72,11 @@ export class Switchboard {
 
   /** The way from one node to another. A connection between them needs it, and the way back. */
   link(from: string, to: string): Link {
-    const name = `${from}>${to}`;
+    const name = nameOf(from, to);
     let link = this.#links.get(name);
     if (link === undefined) {
       link = new Link(from, to);
-      link.delay = (this.#delays.get(from) ?? 0) + (this.#delays.get(to) ?? 0);
+      link.delay = this.#delayOf(from, to);
       this.#links.set(name, link);
     }
     return link;
@@ -83,6 +85,12 @@ export class Switchboard {
   /** Stops all bytes from one node to another; those in the other direction flow on. */
   cut(from: string, to: string): void {
     this.link(from, to).isCut = true;
+  }
+
+  /** Ends a cut of one direction. */
+  mend(from: string, to: string): void {
+    this.link(from, to).isCut = false;
+    this.#putThrough();
   }
 
   /** Cuts every link between nodes of different groups, and mends all others; nodes in no group are one more group. */
@@ -104,9 +112,18 @@ export class Switchboard {
   /** Whatever a node sends or is sent takes so many milliseconds; between two slow nodes, the sum of both. */
   delay(id: string, milliseconds: number): void {
     this.#delays.set(id, milliseconds);
-    for (const link of this.#links.values()) {
-      link.delay = (this.#delays.get(link.from) ?? 0) + (this.#delays.get(link.to) ?? 0);
-    }
+    for (const link of this.#links.values()) link.delay = this.#delayOf(link.from, link.to);
+  }
+
+  /** Whatever one node sends to another takes so many milliseconds more. */
+  delayLink(from: string, to: string, milliseconds: number): void {
+    this.#linkDelays.set(nameOf(from, to), milliseconds);
+    this.link(from, to).delay = this.#delayOf(from, to);
+  }
+
+  #delayOf(from: string, to: string): number {
+    const own = this.#linkDelays.get(nameOf(from, to)) ?? 0;
+    return own + (this.#delays.get(from) ?? 0) + (this.#delays.get(to) ?? 0);
   }
 
   /** Breaks the connections that stand between two nodes, as a reset does; they may dial again at once. */
@@ -194,6 +211,11 @@ export class Switchboard {
       this.link(to, from).carry(far, socket);
     });
   }
+}
+
+/** The name of a link, whose two ends are told apart. */
+function nameOf(from: string, to: string): string {
+  return `${from}>${to}`;
 }
 
 function turnAway(socket: Socket, status: string): void {

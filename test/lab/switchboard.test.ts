@@ -168,6 +168,31 @@ describe('the switchboard', () => {
     await until('a is heard', () => b.received === 'lost?');
   });
 
+  it('mends one direction, and leaves other cuts as they are', async () => {
+    const near = await tunnel();
+    board.cut('a', 'b');
+    board.cut('b', 'a');
+    near.socket.write('late');
+    near.far.write('never');
+    board.mend('a', 'b');
+    await until('a is heard', () => b.received === 'late');
+    await aWhile();
+    expect(near.received).to.equal('');
+    expect(board.cuts).to.deep.equal([['b', 'a']]);
+  });
+
+  it('delays one direction alone', async () => {
+    const near = await tunnel();
+    board.delayLink('a', 'b', 200);
+    const began = performance.now();
+    near.socket.write('slow');
+    near.far.write('fast');
+    await until('b is heard', () => near.received === 'fast');
+    expect(b.received).to.equal('');
+    await until('a is heard', () => b.received === 'slow');
+    expect(performance.now() - began).to.be.at.least(199);
+  });
+
   it('does not let the death of a node be heard across a cut', async () => {
     const near = await tunnel();
     board.cut('b', 'a');
