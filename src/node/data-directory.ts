@@ -118,6 +118,8 @@ export class DataDirectory {
       this.#files.close(fd);
     }
     this.syncDirectory(this.log);
+    // Before the name of `node.json`, which says that these are there: names may become durable in any order.
+    this.syncDirectory(this.path);
     this.syncDirectory(dirname(this.path));
   }
 }

@@ -61,8 +61,15 @@ export async function openJournal(
     return openLocked(path, identity, listener, { ...options, release: () => lock.release() });
   } catch (error) {
     lock.release();
-    throw error;
+    throw inWords(path, error);
   }
+}
+
+/** What the system refused, as something that a person can act on; what is no failure of the disk stays as it is. */
+function inWords(path: string, error: unknown): unknown {
+  if (codeOf(error) === undefined) return error;
+  const words = `${path} cannot be opened: ${(error as Error).message}; check the disk, then start this node again`;
+  return new DataError('unusable', words, path);
 }
 
 /** Opens a data directory that no other process can have. `release`: told when everything in it is closed. */

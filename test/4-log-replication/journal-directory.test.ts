@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { DataError } from '../../src/node/data-error.ts';
@@ -63,6 +63,15 @@ describe('the data directory: whose it is', () => {
     expect(error.message).to.include(file).and.to.include('format 2');
   });
 
+  it('makes the names of its files durable before that of node.json, which says that they are there', async () => {
+    const path = scratch.directory();
+    const disk = new FaultyDisk();
+    await (await scratch.open(path, { files: disk })).close();
+    const named = disk.calls.indexOf('rename node.json');
+    expect(named).to.be.greaterThan(0);
+    expect(disk.calls.slice(0, named)).to.include(`fsyncNow ${basename(path)}`);
+  });
+
   it('makes the directories above its own, and gives up where none can be made', async () => {
     const path = join(scratch.directory(), 'a', 'b', 'c');
     await (await scratch.open(path)).close();
@@ -79,6 +88,19 @@ describe('the data directory: whose it is', () => {
     writeFileSync(path, 'a file');
     const error = await scratch.open(path).catch((problem: unknown) => problem);
     expect(error).to.be.instanceOf(DataError).and.to.have.property('problem', 'unusable');
+  });
+
+  it('says in words that the disk failed while it was opened', async () => {
+    const path = scratch.directory();
+    await (await scratch.open(path)).close();
+    const disk = new FaultyDisk();
+    disk.failures.set('fsyncNow vote.ndjson', 'EIO');
+    const error = await scratch.open(path, { files: disk }).catch((problem: unknown) => problem);
+    expect(error).to.be.instanceOf(DataError).and.to.have.property('problem', 'unusable');
+    expect((error as DataError).message)
+      .to.include(path)
+      .and.to.include('EIO')
+      .and.to.include('check the disk');
   });
 
   it('finishes the making of a directory that a crash interrupted at any moment', async () => {
