@@ -225,6 +225,7 @@ const usage = `usage: node scripts/raftline.mjs COMMAND
   check                     types, lint, format, layers
   bench [FLAGS]             measurements, side by side
   sim [FLAGS]               whole clusters in a simulated world; see sim --help
+  chaos [FLAGS]             real clusters, and every fault that can be made here; see chaos --help
   build [--force]           compile what has changed`;
 
 const [command, ...rest] = process.argv.slice(2);
@@ -238,6 +239,7 @@ const commands = {
   check,
   bench: () => become(at('dist/bench/bench.js'), rest),
   sim: () => become(at('dist/test/simulator/main.js'), rest),
+  chaos: () => become(at('dist/test/chaos/main.js'), rest),
   build: () => {},
 };
 if (!Object.hasOwn(commands, command ?? '')) {

@@ -103,7 +103,8 @@ async function readBatch(client: LineClient, mark: string, answered: Map<string,
   }
 }
 
-function mutated(random: Random): Buffer {
+/** A sound line, damaged, with its newline. */
+export function mutated(random: Random): Buffer {
   let points = Array.from(random.pick(SOUND));
   for (let times = 1 + random.below(3); times > 0; times -= 1) points = damaged(points, random);
   const bytes = Buffer.from(`${points.join('').replaceAll('\n', '')}\n`);

@@ -1,0 +1,96 @@
+import type { Reply } from '../shared/line-client.ts';
+import { checkLinearizable } from '../shared/linearizability.ts';
+import { INSERTED } from './clients.ts';
+import type { History, Sight } from './history.ts';
+import type { Verdicts } from './verdicts.ts';
+import type { Line } from './wire.ts';
+
+/** Steps that the search for an order may take on each key; beyond them it is undecided, which fails. */
+const MOST_STEPS = 3_000_000;
+
+/** Whether the operations on each key can have happened one after the other. */
+export function checkHistory(history: History, verdicts: Verdicts): void {
+  const keys = new Map<string, typeof history.operations>();
+  for (const operation of history.operations) {
+    const same = keys.get(operation.key);
+    if (same === undefined) keys.set(operation.key, [operation]);
+    else same.push(operation);
+  }
+  for (const operations of keys.values()) {
+    const verdict = checkLinearizable(operations, { steps: MOST_STEPS });
+    verdicts.check(
+      'the history of each key is linearizable',
+      verdict.ok,
+      verdict.ok ? '' : verdict.explanation,
+    );
+  }
+}
+
+/**
+ * Whether what was acknowledged first has the lower revision, over all keys: no change has the revision of another,
+ * or one below what anybody had been shown when it was begun, and no read shows less than that.
+ */
+export function checkRevisions(history: History, verdicts: Verdicts): void {
+  const byReturn = [...history.sights].sort((a, b) => a.returned - b.returned);
+  const seen = new Map<number, Sight>();
+  let at = 0;
+  let highest: Sight | undefined;
+  for (const sight of [...history.sights].sort((a, b) => a.invoked - b.invoked)) {
+    for (let next = byReturn[at]; next !== undefined && next.returned < sight.invoked; next = byReturn[at]) {
+      if (next.rev > (highest?.rev ?? 0)) highest = next;
+      at += 1;
+    }
+    const floor = highest?.rev ?? 0;
+    const isInOrder = sight.kind === 'change' ? sight.rev > floor : sight.rev >= floor;
+    const words = `${sight.what}: revision ${sight.rev} after ${floor} (${highest?.what})`;
+    verdicts.check('revisions grow in real time', isInOrder, words);
+    if (sight.kind === 'read') continue;
+    const twin = seen.get(sight.rev);
+    const both = `${sight.what} and ${twin?.what} both have revision ${sight.rev}`;
+    verdicts.check('every change has a revision of its own', twin === undefined, both);
+    seen.set(sight.rev, sight);
+  }
+}
+
+/** Whether everything acknowledged is there, as it was acknowledged, and nothing that was refused. */
+export async function checkInsertions(
+  history: History,
+  verdicts: Verdicts,
+  ask: (request: Line) => Promise<Reply | undefined>,
+): Promise<void> {
+  const found = new Map<string, { value: string; mod: number; version: number }>();
+  for (let after: string | null = ''; after !== null; ) {
+    const page = await ask({
+      op: 'list',
+      prefix: INSERTED,
+      values: true,
+      limit: 10_000,
+      ...(after === '' ? {} : { after }),
+    });
+    const isRead = verdicts.check(
+      'the store can be read at the end',
+      page?.ok === true,
+      JSON.stringify(page),
+    );
+    if (!isRead || page === undefined) return;
+    for (const entry of page.entries) found.set(entry.key, entry);
+    after = page.next as string | null;
+  }
+  for (const { key, value, outcome, mod } of history.insertions) {
+    const entry = found.get(key);
+    if (outcome === 'done') {
+      const isThere = entry?.value === value && entry.mod === mod && entry.version === 1;
+      const words = `${key} was acknowledged at ${mod}, and is ${JSON.stringify(entry ?? null)}`;
+      verdicts.check('every acknowledged change is present', isThere, words);
+    } else if (outcome === 'failed') {
+      verdicts.check(
+        'nothing refused for certain is present',
+        entry === undefined,
+        `${key} is there, at ${entry?.mod}`,
+      );
+    }
+    found.delete(key);
+  }
+  const [stranger] = found.keys();
+  verdicts.check('nothing is there that nobody wrote', stranger === undefined, `${stranger}`);
+}

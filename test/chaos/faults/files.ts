@@ -1,0 +1,65 @@
+import { appendFileSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { encodeRecord } from '../../../src/node/record.ts';
+import { Random } from '../../shared/random.ts';
+import { type Fault, seedOf } from './fault.ts';
+
+/** Flips one bit in the first half of a text, where no torn write can explain it. */
+function flip(bytes: Buffer, dice: Random): number {
+  const at = dice.below(Math.floor(bytes.length / 2));
+  bytes[at] = (bytes[at] ?? 0) ^ (1 << dice.below(8));
+  return at;
+}
+
+const drawFile: Fault['draw'] = (dice, ids) => ({ on: [dice.pick(ids)], amount: seedOf(dice) });
+
+/** What happens to the files of one node while it is down. */
+export const fileFaults = {
+  'torn-tail': {
+    about: 'a last record written in part: dropped with a warning',
+    draw: drawFile,
+    async begin(world, { on = [], amount = 0 }) {
+      const [id] = world.take(on);
+      if (id === undefined) return undefined;
+      await world.node(id).kill();
+      const dice = new Random(amount);
+      const path = world.lastSegment(id);
+      // Longer than the shortest record, or a torn one before it would end in a whole one.
+      const record = encodeRecord([1, 1, { op: 'set', key: '/torn', value: 'x'.repeat(dice.below(200)) }]);
+      const isWhole = readFileSync(path, 'utf8').endsWith('\n') || readFileSync(path).length === 0;
+      if (isWhole) appendFileSync(path, record.slice(0, 1 + dice.below(record.length - 1)));
+      return async () => {
+        await world.revive([id]);
+        world.check(
+          'damage',
+          world.hasSaid(id, 'a write was interrupted'),
+          `${id} did not mention the torn record in ${path}`,
+        );
+      };
+    },
+  },
+  'flipped-bit': {
+    about: 'a bit flipped in the log: refused, until the file is put back',
+    draw: drawFile,
+    async begin(world, { on = [], amount = 0 }) {
+      const [id] = world.take(on);
+      if (id === undefined) return undefined;
+      await world.node(id).kill();
+      const path = world.lastSegment(id);
+      const bytes = readFileSync(path);
+      const copy = `${path}.sound`;
+      if (bytes.length > 1_000) {
+        copyFileSync(path, copy);
+        const at = flip(bytes, new Random(amount));
+        writeFileSync(path, bytes);
+        await world.refusesToStart(
+          id,
+          new RegExp(`${path} is damaged at byte \\d+`),
+          `a bit flipped at byte ${at}`,
+        );
+        world.check('damage', readFileSync(path).equals(bytes), `${id} has changed the damaged ${path}`);
+        world.putBack(copy, path);
+      }
+      return () => world.revive([id]);
+    },
+  },
+} satisfies Record<string, Fault>;

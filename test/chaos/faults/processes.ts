@@ -1,0 +1,109 @@
+import type { Random } from '../../shared/random.ts';
+import { pause } from '../caller.ts';
+import type { World } from '../world.ts';
+import { everyone, type Fault, type Plan, seedOf, someone, theLeader } from './fault.ts';
+
+/** Kills nodes, and starts them again. */
+async function kill(world: World, { on = [] }: Plan) {
+  const ids = world.take(on);
+  await Promise.all(ids.map(id => world.node(id).kill()));
+  return ids.length === 0 ? undefined : () => world.revive(ids);
+}
+
+/** As the power would: of what was not synced only a part is left. */
+async function cutPower(world: World, { on = [], amount = 0 }: Plan) {
+  const ids = world.take(on);
+  await Promise.all(ids.map((id, at) => world.cutPower(id, amount + at)));
+  return ids.length === 0 ? undefined : () => world.revive(ids);
+}
+
+function withSeed(draw: Fault['draw']): Fault['draw'] {
+  return (dice: Random, ids) => ({ ...draw(dice, ids), amount: seedOf(dice) });
+}
+
+export const processFaults = {
+  kill: { about: 'kill -9 of a node', draw: someone, begin: kill },
+  'kill-all': { about: 'kill -9 of all at once', draw: everyone, begin: kill },
+  'power-cut': {
+    about: 'power lost at a node, with what was not synced',
+    draw: withSeed(someone),
+    begin: cutPower,
+  },
+  'power-cut-all': {
+    about: 'power lost everywhere, with what was not synced',
+    draw: withSeed(everyone),
+    begin: cutPower,
+  },
+  'pause-leader': {
+    about: 'the leader stands still (SIGSTOP) across an election',
+    nodes: 2,
+    draw: theLeader,
+    async begin(world, { on = [] }) {
+      const [id] = world.take(on);
+      if (id === undefined) return undefined;
+      world.node(id).pause();
+      return async () => {
+        await world.untilAnotherLeads(id, 3_000);
+        world.release(id);
+        world.node(id).resume();
+      };
+    },
+  },
+  'pause-shortly': {
+    about: 'a node stands still again and again, for less than an election takes',
+    draw: someone,
+    async begin(world, { on = [] }) {
+      const [id] = world.take(on);
+      if (id === undefined) return undefined;
+      const node = world.node(id);
+      let isOver = false;
+      const stutter = (async () => {
+        while (!isOver) {
+          node.pause();
+          await pause(200);
+          node.resume();
+          await pause(100);
+        }
+      })();
+      return async () => {
+        isOver = true;
+        await stutter;
+        world.release(id);
+      };
+    },
+  },
+  'rolling-restart': {
+    about: 'every node is stopped (SIGTERM) and started again, one after the other',
+    draw: everyone,
+    begin(world, { on = [] }) {
+      const restarts = (async () => {
+        for (const target of on) {
+          const [id] = world.take([target]);
+          if (id === undefined) continue;
+          await world.stopCleanly(id);
+          await world.revive([id]);
+        }
+      })();
+      return () => restarts;
+    },
+  },
+  transfer: {
+    about: 'leadership is handed over, again and again',
+    nodes: 2,
+    draw: everyone,
+    begin(world, { on = [] }) {
+      let isOver = false;
+      const transfers = (async () => {
+        for (const to of [...on, ...on]) {
+          if (isOver) break;
+          await world.ask(on[0] ?? '', { op: 'transfer-leader', to, timeout: 1_000 });
+          await pause(150);
+        }
+      })();
+      return () => {
+        isOver = true;
+        return transfers;
+      };
+    },
+  },
+} satisfies Record<string, Fault>;

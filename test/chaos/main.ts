@@ -1,0 +1,110 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { STAGES } from '../../stages/stages.ts';
+import { FAULTS, type FaultKind, kindsFor } from './faults.ts';
+import { reportOf } from './report.ts';
+import { type Result, type RunOptions, runCrashPoints, runDurability, runLines, runStorm } from './run.ts';
+import { runWithMounts } from './small-disk.ts';
+
+const LAST = STAGES.at(-1)?.number ?? 0;
+
+const USAGE = `usage: npm run chaos -- [FLAGS]
+
+Real nodes, disks and sockets, clients that contend, and faults drawn from a seed: what was acknowledged must be
+there, in an order that explains what everyone saw, and service must be back within 3 s of each healing.
+
+  --minutes N        so many minutes of faults; 2 unless told
+  --seed N           the same faults at the same times as the run that printed this seed
+  --nodes N          5 unless told
+  --stage N          ${LAST} unless told
+  --only KIND,…      only these kinds of faults:
+${Object.entries(FAULTS)
+  .map(([kind, { about }]) => `                       ${kind.padEnd(17)}${about}`)
+  .join('\n')}
+  --json FILE        writes the report there, too
+  --help             this
+
+Instead of faults:
+
+  --lines N          so many hostile lines at a cluster of 3 at work
+  --durability       whether answers leave after the fsync that they rest on
+  --crash-points     a crash before and after each write, fsync, rename and removal of a node's files
+  --every N          of the crash points, one in N`;
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+function numberOf(name: string, text: string | undefined, usual: number): number {
+  if (text === undefined) return usual;
+  const number = Number(text);
+  if (Number.isFinite(number) && number >= 0 && text !== '') return number;
+  throw new Error(`--${name} is a number, not ${JSON.stringify(text)}`);
+}
+
+function kindsOf(text: string | undefined, { stage, nodes }: Omit<RunOptions, 'folder'>): FaultKind[] {
+  const all = kindsFor(stage, nodes);
+  if (text === undefined) return all;
+  return text.split(',').map(name => {
+    const kind = all.find(each => each === name);
+    if (kind === undefined) throw new Error(`--only ${name}: there are ${all.join(', ')}`);
+    return kind;
+  });
+}
+
+async function main(): Promise<number> {
+  const { values: flags } = parseArgs({
+    options: {
+      minutes: { type: 'string' },
+      seed: { type: 'string' },
+      nodes: { type: 'string' },
+      stage: { type: 'string' },
+      only: { type: 'string' },
+      lines: { type: 'string' },
+      durability: { type: 'boolean' },
+      'crash-points': { type: 'boolean' },
+      every: { type: 'string' },
+      json: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (flags.help) {
+    say(USAGE);
+    return 0;
+  }
+  const lines = flags.lines === undefined ? undefined : numberOf('lines', flags.lines, 0);
+  const plan = {
+    seed: Math.floor(numberOf('seed', flags.seed, Math.random() * 2 ** 32)),
+    nodes: numberOf('nodes', flags.nodes, lines === undefined ? 5 : 3),
+    stage: numberOf('stage', flags.stage, LAST),
+    say,
+  };
+  const length = numberOf('minutes', flags.minutes, 2) * 60_000;
+  const every = Math.max(1, numberOf('every', flags.every, 1));
+  const kinds = kindsOf(flags.only, plan);
+  const status = await runWithMounts();
+  if (status !== undefined) return status;
+  say(`chaos: seed ${plan.seed}`);
+  const options = { ...plan, folder: mkdtempSync(join(tmpdir(), 'raftline-chaos-')) };
+  const result = await (flags.durability
+    ? runDurability(options)
+    : flags['crash-points']
+      ? runCrashPoints(options, every)
+      : lines === undefined
+        ? runStorm(options, kinds, length)
+        : runLines(options, lines));
+  say(`\n${reportOf(result)}`);
+  if (flags.json !== undefined) writeFileSync(flags.json, `${jsonOf(result)}\n`);
+  return result.verdicts.isSound ? 0 : 1;
+}
+
+function jsonOf({ verdicts, ...rest }: Result): string {
+  return JSON.stringify({ isSound: verdicts.isSound, ...rest, checks: verdicts.all }, null, 2);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`chaos: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 2;
+}

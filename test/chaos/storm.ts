@@ -1,0 +1,46 @@
+import { pause } from './caller.ts';
+import type { Heal } from './faults/fault.ts';
+import { FAULTS } from './faults.ts';
+import { describePlan, type Episode, type Planned } from './schedule.ts';
+import type { Trial } from './trial.ts';
+import type { World } from './world.ts';
+
+/** How often a kind of fault was met, and how often it was planned where it could not be. */
+export interface Met {
+  begun: number;
+  skipped: number;
+}
+
+/** Does to a cluster what the schedule says, and sees to it that service is back each time. */
+export async function storm(
+  world: World,
+  trial: Trial,
+  schedule: readonly Episode[],
+  say: (line: string) => void,
+): Promise<Readonly<Record<string, Met>>> {
+  const met: Record<string, Met> = {};
+  for (const [at, { faults, quiet }] of schedule.entries()) {
+    await world.look();
+    const words = faults.map(describePlan).join(' + ');
+    say(`${at + 1} of ${schedule.length}: ${words}`);
+    await Promise.all(faults.map(fault => meet(world, fault, met)));
+    await trial.recover(words);
+    await pause(quiet);
+  }
+  return met;
+}
+
+async function meet(world: World, fault: Planned, met: Record<string, Met>): Promise<void> {
+  const { kind, after, hold } = fault;
+  const count = met[kind] ?? { begun: 0, skipped: 0 };
+  met[kind] = count;
+  await pause(after);
+  const heal = await (FAULTS[kind].begin(world, fault) as Promise<Heal | undefined>);
+  if (heal === undefined) {
+    count.skipped += 1;
+    return;
+  }
+  count.begun += 1;
+  await pause(hold);
+  await heal();
+}
