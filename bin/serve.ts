@@ -4,6 +4,7 @@ import { complain, count } from '../client/cli/print.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { DataError } from '../src/node/data-error.ts';
 import type { NodeOptions, RunningNode } from '../src/node/options.ts';
+import { TRANSPORTS, type TransportName } from '../src/node/transports.ts';
 import { formatAddress, isNodeId, type NodeAddress, parseAddress, parseNodes } from '../src/wire/address.ts';
 import { RaftlineError, refuse } from '../src/wire/errors.ts';
 import { OPS } from '../src/wire/ops.ts';
@@ -50,7 +51,16 @@ From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for 
       value: 'N',
       about: `which stage to run (${STAGES.map(each => each.number).join(', ')}); ${lastStage} unless told`,
     },
-    transport: { type: 'string', value: 'lines', about: 'how nodes speak to each other: lines' },
+    transport: {
+      type: 'string',
+      value: TRANSPORTS.join('|'),
+      about: 'how nodes speak to each other, the same at each; lines unless told, and grpc at stage 3',
+    },
+    'grpc-listen': {
+      type: 'string',
+      value: 'ADDRESS',
+      about: 'one more address, where clients may speak gRPC',
+    },
     ...TIMING_FLAGS,
     'peer-proxy': {
       type: 'string',
@@ -113,7 +123,8 @@ function readOptions(call: Call, stage: Stage): NodeOptions {
   const peerProxy = named('peer-proxy', readProxy);
   const data = text('data');
   const timing = readTiming(call);
-  checkTransport(text('transport') ?? 'lines');
+  const transport = named('transport', name => readTransport(name, stage));
+  const grpcListen = named('grpc-listen', parseAddress);
   if (stage.nodes === 1 && nodes !== undefined && nodes.length > 1) {
     refuse(
       'BAD_REQUEST',
@@ -133,6 +144,8 @@ function readOptions(call: Call, stage: Stage): NodeOptions {
     id,
     listen,
     ...(nodes && { nodes }),
+    ...(transport && { transport }),
+    ...(grpcListen && { grpcListen }),
     ...(peerProxy && { peerProxy }),
     ...(timing && { timing }),
     ...(data && stage.number >= FIRST_STAGE_WITH_DATA && { data }),
@@ -164,11 +177,18 @@ function readProxy(text: string): string {
   return `http://${match[1]}@${formatAddress(parseAddress(match[2]))}`;
 }
 
-function checkTransport(name: string): void {
-  if (name === 'lines') return;
-  const why =
-    name === 'grpc' ? 'it comes with stage 3, which is not built yet' : 'there is no such transport';
-  refuse('BAD_REQUEST', `--transport ${name}: ${why}; leave it out, or say lines`);
+function readTransport(name: string, stage: Stage): TransportName {
+  const transport = TRANSPORTS.find(known => known === name);
+  if (transport === undefined) {
+    refuse(
+      'BAD_REQUEST',
+      `${JSON.stringify(name)}: there is no such transport; say ${TRANSPORTS.join(' or ')}`,
+    );
+  }
+  if (stage.number === 3 && transport !== 'grpc') {
+    refuse('BAD_REQUEST', `${transport}: stage 3 is the one over gRPC; stage 2 is the same over lines`);
+  }
+  return transport;
 }
 
 interface Known {
@@ -218,7 +238,8 @@ async function serveUntilTold(stage: Stage, options: NodeOptions, stopWithStdin:
   const node: RunningNode = await start(options);
   const size = options.nodes?.length ?? (stage.nodes === 1 ? 1 : undefined);
   const nodes = size === undefined ? '' : `, ${count(size, 'node')}`;
-  console.log(words(`listens on ${node.address} (stage ${stage.number}${nodes})`));
+  const beside = node.grpcAddress === undefined ? '' : `, for gRPC on ${node.grpcAddress}`;
+  console.log(words(`listens on ${node.address} (stage ${stage.number}${nodes})${beside}`));
   await told;
   setTimeout(() => {
     lastWords(words(`did not shut down within ${PATIENCE / 1_000} s, and ends`));

@@ -24,6 +24,7 @@ export const STAGES: readonly Stage[] = [
     nodes: 5,
     load: () => import('./2-naive-replication/server.ts'),
   },
+  { number: 3, title: 'protobuf and gRPC', nodes: 5, load: () => import('./3-protobuf/server.ts') },
   {
     number: 4,
     title: 'log replication',

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import split2 from 'split2';
-import { type Failure, failure, UNKNOWN_OUTCOME } from '../wire/errors.ts';
+import { type Failure, failure } from '../wire/errors.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { mayChange, type Request, type RequestId } from '../wire/ops.ts';
 import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
@@ -10,6 +10,7 @@ import { Output } from './output.ts';
 import type { PeerSession } from './peers.ts';
 import { Pending, PendingSet } from './pending.ts';
 import type { LineServer } from './server.ts';
+import { TIMEOUT, timedOut } from './timeout.ts';
 import { type Fault, WholeLines } from './whole-lines.ts';
 
 /** A connection is not read while this many of its requests are under way, … */
@@ -22,8 +23,6 @@ const MOST_PENDING_TEXT = 2_097_152;
 const LINGER = 2_000;
 /** Milliseconds that another node has to say that it is one, where there is no room for more clients. */
 const GREETING = 1_000;
-/** Milliseconds that a request may take when it does not say. */
-const TIMEOUT = 5_000;
 
 /** Bytes of a line between nodes: a client's line, and what a record of the log puts around it. */
 const PEER_LINE = LIMITS.line + 65_536;
@@ -309,17 +308,12 @@ export class Connection implements Taker {
   }
 
   #timeOut(pending: Pending): void {
-    const { op, timeout = TIMEOUT } = pending.request;
-    const mayHaveHappened = mayChange(op) && pending !== this.#waiting;
-    const advice = mayHaveHappened ? UNKNOWN_OUTCOME : 'try again';
-    const error = failure('TIMEOUT', `${op} was not done within ${timeout} ms; ${advice}`, {
-      definite: !mayHaveHappened,
-    });
+    const outcome = timedOut(pending.request, pending !== this.#waiting);
     if (pending === this.#waiting) {
       this.#waiting = undefined;
       this.#inOrder.push(pending);
     }
-    pending.answer(failed(error));
+    pending.answer(outcome);
   }
 
   /** Takes no further line, waits for the replies under way, and closes. */

@@ -6,11 +6,9 @@ import { type NodeAddress, parseAddress } from '../wire/address.ts';
 import { logger } from './log.ts';
 import { textOf } from './parcel.ts';
 import type { Dial, Handshake, LinkEvents, PeerLink } from './peers.ts';
+import { Tries } from './tries.ts';
 import { WholeLines } from './whole-lines.ts';
 
-/** Milliseconds until the first try after a break; each further wait is twice as long, up to the longest. */
-const FIRST_WAIT = 25;
-const LONGEST_WAIT = 1_000;
 /** Milliseconds that a try may take, from dialling to the answer to the handshake. */
 const PATIENCE = 2_000;
 /** Characters that may wait for a peer that does not take them; more is dropped, since a peer that is behind asks. */
@@ -40,17 +38,16 @@ export class Link implements PeerLink {
   #patience: NodeJS.Timeout | undefined;
   #isUp = false;
   #isClosed = false;
-  #wait = FIRST_WAIT;
-  #retry: NodeJS.Timeout | undefined;
+  readonly #tries: Tries;
   #queue: string[] = [];
   #queued = 0;
-  #refusal = '';
 
   constructor(peer: NodeAddress, handshake: Handshake, proxy: string | undefined, events: LinkEvents) {
     this.#peer = peer;
     this.#handshake = handshake;
     this.#proxy = proxy === undefined ? undefined : new URL(proxy);
     this.#events = events;
+    this.#tries = new Tries(peer, () => this.#dial());
     this.#dial();
   }
 
@@ -87,7 +84,7 @@ export class Link implements PeerLink {
 
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#retry);
+    this.#tries.stop();
     clearTimeout(this.#patience);
     this.#way?.destroy();
   }
@@ -120,30 +117,17 @@ export class Link implements PeerLink {
       clearTimeout(this.#patience);
       const refusal = refusalIn(line);
       if (refusal !== undefined) {
-        if (refusal.isPassing) this.#broken(attempt, refusal.reason);
-        else this.#refused(refusal.reason);
+        if (!refusal.isPassing) this.#tries.refused(refusal.reason);
+        this.#broken(attempt, refusal.reason);
         return;
       }
       log('up: %s at %s', this.#peer.id, this.#peer.address);
       this.#isUp = true;
-      this.#wait = FIRST_WAIT;
-      this.#refusal = '';
+      this.#tries.succeeded();
       this.#events.up();
       this.flush();
     });
     socket.write(`${JSON.stringify(this.#handshake)}\n`);
-  }
-
-  /** A refusal will not mend itself soon: it is said once, and the next tries come slowly. */
-  #refused(reason: string): void {
-    if (reason !== this.#refusal) {
-      process.stderr.write(
-        `raftline: ${this.#peer.id} at ${this.#peer.address} refuses this node: ${reason}\n`,
-      );
-    }
-    this.#refusal = reason;
-    this.#wait = LONGEST_WAIT;
-    this.#broken(this.#attempt, reason);
   }
 
   #broken(attempt: number, reason: string): void {
@@ -159,8 +143,7 @@ export class Link implements PeerLink {
     this.#way?.destroy();
     if (this.#isClosed) return;
     if (wasUp) log('down: %s (%s)', this.#peer.id, reason);
-    this.#retry = setTimeout(() => this.#dial(), this.#wait * (0.5 + Math.random())).unref();
-    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
+    this.#tries.again();
     if (hasLost) this.#events.down();
   }
 }

@@ -1,6 +1,7 @@
 import type { Timing } from '../raft/timing.ts';
 import type { Address, NodeAddress } from '../wire/address.ts';
 import type { ServerOptions } from './server.ts';
+import type { Opened, TransportName } from './transports.ts';
 
 /** How a node is started, at whatever stage. */
 export interface NodeOptions extends ServerOptions {
@@ -8,6 +9,10 @@ export interface NodeOptions extends ServerOptions {
   readonly listen: Address;
   /** Every node of the cluster, this one included; the same list at each. Left out where a node is alone. */
   readonly nodes?: readonly NodeAddress[];
+  /** How it speaks to other nodes; `lines` unless told. */
+  readonly transport?: TransportName;
+  /** Where clients find it over gRPC, beside the lines. */
+  readonly grpcListen?: Address;
   /** An HTTP proxy for the links to other nodes, as `http://ID@host:port`; without it they are dialled directly. */
   readonly peerProxy?: string;
   /** The folder that keeps its log and its vote, at the stages that have one. */
@@ -17,9 +22,7 @@ export interface NodeOptions extends ServerOptions {
 }
 
 /** A node that runs in this process. */
-export interface RunningNode {
-  /** Where it listens, with the port that was opened. */
-  readonly address: string;
+export interface RunningNode extends Opened {
   /** Lets the replies under way leave, closes everything, and resolves when nothing is left. */
   close(): Promise<void>;
 }

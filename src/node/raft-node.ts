@@ -7,13 +7,13 @@ import { answerAboutNode, type NodeState } from './about.ts';
 import { writeFirstEntry } from './first-entry.ts';
 import { initialiseOthers } from './initialisation.ts';
 import { type OpenedJournal, openJournal } from './journal-open.ts';
-import { dialLines } from './link.ts';
 import type { NodeOptions, RunningNode } from './options.ts';
-import { clusterOf, Peers } from './peers.ts';
+import { clusterOf, type Dial, Peers } from './peers.ts';
 import { type NodeMessage, raftCodec } from './raft-codec.ts';
 import { type RaftStage, Replica } from './replica.ts';
 import { LineServer, type Responder, type Service } from './server.ts';
 import { systemClock } from './system-clock.ts';
+import { dialOf, listen } from './transports.ts';
 
 /** Milliseconds that a shutdown waits for changes and reads under way. */
 const PATIENCE = 1_500;
@@ -32,15 +32,17 @@ class RaftNode implements Service {
   readonly #raft: RaftStage;
   #self: NodeAddress;
   readonly #journal: OpenedJournal;
+  readonly #dial: Dial;
   readonly #server: LineServer;
   #membership: Membership | undefined;
   #isInitialising = false;
 
-  constructor(options: NodeOptions, stage: RaftStage, journal: OpenedJournal) {
+  constructor(options: NodeOptions, stage: RaftStage, journal: OpenedJournal, dial: Dial) {
     this.stage = stage.number;
     this.#options = options;
     this.#raft = stage;
     this.#journal = journal;
+    this.#dial = dial;
     this.#self = { id: options.id, address: formatAddress(options.listen) };
     this.#server = new LineServer(this, options);
     this.#server.peers = {
@@ -50,13 +52,13 @@ class RaftNode implements Service {
   }
 
   async start(): Promise<RunningNode> {
-    const { nodes, listen } = this.#options;
+    const { nodes } = this.#options;
     const { recovered, cluster } = this.#journal;
-    const port = await this.#server.listen(listen);
-    this.#self = { ...this.#self, address: formatAddress({ host: listen.host, port }) };
+    const opened = await listen(this.#server, this.#options);
+    this.#self = { ...this.#self, address: opened.address };
     if (recovered.entries.length > 0) this.#join(recovered, cluster);
     else if (nodes !== undefined) this.#begin(nodes);
-    return { address: this.#self.address, close: () => this.#close() };
+    return { ...opened, close: () => this.#close() };
   }
 
   onDurable(mark: number): void {
@@ -71,7 +73,7 @@ class RaftNode implements Service {
   }
 
   #join(recovered: Recovered, known: string | null): void {
-    const { id, peerProxy, timing } = this.#options;
+    const { id, timing } = this.#options;
     const replica = new Replica({
       id,
       stage: this.#raft,
@@ -90,7 +92,7 @@ class RaftNode implements Service {
       address,
     }));
     const cluster = known ?? clusterOf(nodes);
-    const peers = new Peers({ id, cluster, dial: dialLines(peerProxy) }, raftCodec, replica);
+    const peers = new Peers({ id, cluster, dial: this.#dial }, raftCodec, replica);
     this.#membership = { cluster, replica, peers };
     for (const node of nodes) if (node.id !== id) peers.open(node);
   }
@@ -191,7 +193,7 @@ export async function startRaftNode(options: NodeOptions, stage: RaftStage): Pro
     { onDurable: mark => node?.onDurable(mark) },
   );
   try {
-    node = new RaftNode(options, stage, journal);
+    node = new RaftNode(options, stage, journal, await dialOf(options));
     return await node.start();
   } catch (error) {
     await journal.storage.close();

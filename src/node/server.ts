@@ -6,7 +6,9 @@ import { Backlog } from './backlog.ts';
 import { Budget } from './budget.ts';
 import { Connection } from './connection.ts';
 import { descriptorsLeft } from './descriptors.ts';
+import { Guest } from './guest.ts';
 import { logger } from './log.ts';
+import { Newcomer } from './newcomer.ts';
 import type { PeerConnection, PeerSession } from './peers.ts';
 
 /** Where the outcome of a request goes; it takes one, and ignores any more. */
@@ -30,6 +32,17 @@ export interface PeerGate {
   ): { readonly outcome: Outcome; readonly session?: PeerSession };
 }
 
+/** What speaks gRPC beside the lines, and shares their bounds. */
+export interface GrpcGate {
+  /** Takes over a connection to the lines' own address that speaks HTTP/2; left out where it has another address. */
+  readonly take?: (guest: Guest) => void;
+  /** Called every so often, to end what has taken too long. */
+  sweep(now: number): void;
+  /** Takes no further call, and lets those under way end. */
+  shutDown(): void;
+  close(): void;
+}
+
 export interface ServerOptions {
   /** Milliseconds after which a connection that stopped in mid-line is closed. */
   readonly idleMidLine?: number;
@@ -47,6 +60,8 @@ const SWEEP = 50;
 const KEEP_ALIVE = 60_000;
 /** Connections that only other nodes may have: clients must not be able to keep a cluster apart. */
 const RESERVE = 32;
+/** Milliseconds that another node has to say that it is one, where there is no room for more clients. */
+const GREETING = 1_000;
 /** Descriptors that are left for files, whatever connects. */
 const SPARE_DESCRIPTORS = 64;
 /** Milliseconds that a shutdown waits for replies under way. */
@@ -61,6 +76,8 @@ export class LineServer {
   readonly service: Service;
   /** Set where the node has peers, before `listen`. */
   peers: PeerGate | undefined;
+  /** Filled where the node speaks gRPC, before `listen`. */
+  readonly gates: GrpcGate[] = [];
   readonly log = logger('server');
   /** For `Connection`: room for the lines that have begun and are not answered. */
   readonly received: Budget;
@@ -68,6 +85,9 @@ export class LineServer {
   readonly backlog: Backlog;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
+  readonly #newcomers = new Set<Newcomer>();
+  /** Connections that speak HTTP/2. */
+  readonly #guests = new Set<Guest>();
   readonly #idleMidLine: number;
   readonly #mostConnections: number;
   #mostClients = 0;
@@ -95,9 +115,15 @@ export class LineServer {
 
   /** Clients that are connected; other nodes do not count. */
   get connections(): number {
-    let clients = 0;
+    let clients = this.#newcomers.size;
     for (const connection of this.#connections) if (!connection.isPeer) clients += 1;
+    for (const guest of this.#guests) if (!guest.isPeer) clients += 1;
     return clients;
+  }
+
+  /** True when only other nodes may still connect. */
+  get #isFull(): boolean {
+    return this.#connections.size + this.#newcomers.size + this.#guests.size >= this.#mostClients;
   }
 
   /** Milliseconds on a clock that never jumps. */
@@ -131,13 +157,41 @@ export class LineServer {
   }
 
   #accept(socket: Socket): void {
-    const connection = new Connection(this, socket, this.#connections.size >= this.#mostClients);
-    this.#connections.add(connection);
-    socket.on('close', () => {
-      this.#connections.delete(connection);
-      if (this.#isClosing && this.connections === 0) this.#whenClientsAreGone?.();
+    const isReserve = this.#isFull;
+    const gate = this.gates.find(each => each.take !== undefined);
+    if (gate === undefined) {
+      this.#begin(socket, isReserve);
+      return;
+    }
+    const newcomer = new Newcomer(socket, this.now(), isReserve, isHttp2 => {
+      this.#newcomers.delete(newcomer);
+      if (isHttp2) this.adopt(socket, isReserve, guest => gate.take?.(guest));
+      else this.#begin(socket, isReserve);
     });
+    this.#newcomers.add(newcomer);
+    socket.on('close', () => this.#leave(this.#newcomers, newcomer));
+  }
+
+  #begin(socket: Socket, isReserve: boolean): void {
+    const connection = new Connection(this, socket, isReserve);
+    this.#connections.add(connection);
+    socket.on('close', () => this.#leave(this.#connections, connection));
     if (this.#isClosing) connection.shutDown();
+  }
+
+  /** For the gate of gRPC: counts a connection among the others, where there is room for it. */
+  adopt(socket: Socket, isReserve = this.#isFull, take: (guest: Guest) => void = () => {}): Guest {
+    const guest = new Guest(socket, this.now(), isReserve, this.backlog);
+    this.#guests.add(guest);
+    socket.on('close', () => this.#leave(this.#guests, guest));
+    if (this.#isClosing) socket.destroy();
+    else take(guest);
+    return guest;
+  }
+
+  #leave<Whoever>(all: Set<Whoever>, whoever: Whoever): void {
+    all.delete(whoever);
+    if (this.#isClosing && this.connections === 0) this.#whenClientsAreGone?.();
   }
 
   /** For `Connection`: flushes it when the turn of the event loop is over, so that a turn is one write. */
@@ -155,6 +209,14 @@ export class LineServer {
   #sweep(): void {
     const now = this.now();
     for (const connection of this.#connections) connection.sweep(now, this.#idleMidLine);
+    for (const { socket, since, hasBegun, isReserve } of this.#newcomers) {
+      const isLate = (isReserve && now - since > GREETING) || (hasBegun && now - since > this.#idleMidLine);
+      if (isLate) socket.destroy();
+    }
+    for (const { socket, since, isReserve, isPeer } of this.#guests) {
+      if (isReserve && !isPeer && now - since > GREETING) socket.destroy();
+    }
+    for (const gate of this.gates) gate.sweep(now);
   }
 
   /**
@@ -168,11 +230,15 @@ export class LineServer {
       this.#whenClientsAreGone = resolve;
     });
     for (const connection of this.#connections) if (!connection.isPeer) connection.shutDown();
+    for (const { socket } of this.#newcomers) socket.destroy();
+    for (const gate of this.gates) gate.shutDown();
     const patience = setTimeout(() => this.#whenClientsAreGone?.(), PATIENCE);
     if (this.connections > 0) await clientsAreGone;
     clearTimeout(patience);
     for (const connection of this.#connections) connection.destroy();
+    for (const { socket } of this.#guests) socket.destroy();
     await closed;
+    for (const gate of this.gates) gate.close();
     clearInterval(this.#sweeper);
   }
 }

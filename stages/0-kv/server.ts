@@ -4,7 +4,7 @@ import { Store } from '../../src/kv/store.ts';
 import { answerAboutNode, type NodeState } from '../../src/node/about.ts';
 import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
 import { LineServer, type Responder, type Service } from '../../src/node/server.ts';
-import { formatAddress } from '../../src/wire/address.ts';
+import { listen } from '../../src/node/transports.ts';
 import type { Request } from '../../src/wire/ops.ts';
 
 /** One store behind one server. What it holds is gone when it stops. */
@@ -22,9 +22,9 @@ class SingleNode implements Service {
   }
 
   async start(options: NodeOptions): Promise<RunningNode> {
-    const port = await this.#server.listen(options.listen);
-    this.#address = formatAddress({ host: options.listen.host, port });
-    return { address: this.#address, close: () => this.#server.close() };
+    const opened = await listen(this.#server, options);
+    this.#address = opened.address;
+    return { ...opened, close: () => this.#server.close() };
   }
 
   handle(request: Request, responder: Responder): void {

@@ -3,14 +3,14 @@ import { answerLocally } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import { answerAboutNode, type NodeState } from '../../src/node/about.ts';
 import { Forwarding, type ForwardMessage, isForwardMessage } from '../../src/node/forwarding.ts';
-import { dialLines } from '../../src/node/link.ts';
 import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
-import { clusterOf, Peers } from '../../src/node/peers.ts';
+import { clusterOf, type Dial, Peers } from '../../src/node/peers.ts';
 import { LineServer, type Responder, type Service } from '../../src/node/server.ts';
 import { systemClock } from '../../src/node/system-clock.ts';
+import { dialOf, listen } from '../../src/node/transports.ts';
 import { notLeader } from '../../src/node/waiting.ts';
 import type { Codec, TransportListener } from '../../src/ports/transport.ts';
-import { formatAddress, type NodeAddress } from '../../src/wire/address.ts';
+import type { NodeAddress } from '../../src/wire/address.ts';
 import { refuse } from '../../src/wire/errors.ts';
 import type { ChangeRequest, ReadRequest, Request } from '../../src/wire/ops.ts';
 import { failed } from '../../src/wire/reply.ts';
@@ -38,7 +38,7 @@ const codec: Codec<Message> = {
 
 /** A node of a cluster whose first node leads for ever. Reads are of the node asked, and say so. */
 class NaiveNode implements Service, TransportListener<Message> {
-  readonly stage = 2;
+  readonly stage: number;
   readonly #self: NodeAddress;
   readonly #nodes: readonly NodeAddress[];
   readonly #leader: NodeAddress;
@@ -50,17 +50,20 @@ class NaiveNode implements Service, TransportListener<Message> {
   readonly #replication: NaiveReplication;
   #sweeper: NodeJS.Timeout | undefined;
 
-  constructor(options: NodeOptions, nodes: readonly NodeAddress[], self: NodeAddress) {
+  constructor(
+    options: NodeOptions,
+    nodes: readonly NodeAddress[],
+    self: NodeAddress,
+    dial: Dial,
+    stage: number,
+  ) {
+    this.stage = stage;
     this.#self = self;
     this.#nodes = nodes;
     this.#leader = nodes[0] ?? self;
     this.#cluster = clusterOf(nodes);
     this.#server = new LineServer(this, options);
-    this.#peers = new Peers<Message>(
-      { id: self.id, cluster: this.#cluster, dial: dialLines(options.peerProxy) },
-      codec,
-      this,
-    );
+    this.#peers = new Peers<Message>({ id: self.id, cluster: this.#cluster, dial }, codec, this);
     this.#server.peers = this.#peers;
     this.#forwarding = new Forwarding(this.#peers, this, systemClock, randomInt(2 ** 47));
     const others = nodes.filter(node => node.id !== self.id).map(node => node.id);
@@ -76,10 +79,10 @@ class NaiveNode implements Service, TransportListener<Message> {
   }
 
   async start(options: NodeOptions): Promise<RunningNode> {
-    const port = await this.#server.listen(options.listen);
+    const opened = await listen(this.#server, options);
     for (const node of this.#nodes) if (node.id !== this.#self.id) this.#peers.open(node);
     this.#sweeper = setInterval(() => this.#forwarding.sweep(), 1_000).unref();
-    return { address: formatAddress({ host: options.listen.host, port }), close: () => this.#close() };
+    return { ...opened, close: () => this.#close() };
   }
 
   async #close(): Promise<void> {
@@ -159,13 +162,13 @@ class NaiveNode implements Service, TransportListener<Message> {
   }
 }
 
-/** Starts a node of stage 2; the first of `nodes` leads. */
-export function start(options: NodeOptions): Promise<RunningNode> {
+/** Starts a node of stage 2; the first of `nodes` leads. Stage 3, which adds only a transport, runs the same node. */
+export async function start(options: NodeOptions, stage = 2): Promise<RunningNode> {
   const { id, nodes } = options;
   if (nodes === undefined)
-    refuse('BAD_REQUEST', 'stage 2 needs --nodes: every node of the cluster, the leader first');
+    refuse('BAD_REQUEST', `stage ${stage} needs --nodes: every node of the cluster, the leader first`);
   const self = nodes.find(node => node.id === id);
   if (self === undefined)
     refuse('BAD_REQUEST', `${id} is not in --nodes ${nodes.map(node => node.id).join(', ')}`);
-  return new NaiveNode(options, nodes, self).start(options);
+  return new NaiveNode(options, nodes, self, await dialOf(options), stage).start(options);
 }

@@ -1,0 +1,3 @@
+import { naiveReplication } from '../shared/naive-replication.ts';
+
+naiveReplication(3);

@@ -1,0 +1,3 @@
+import { strangers } from '../shared/strangers.ts';
+
+strangers(3);
