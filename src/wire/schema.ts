@@ -3,11 +3,15 @@ import { loadSync, type MethodDefinition, type PackageDefinition } from '@grpc/p
 
 const PACKAGE = 'raftline.v1';
 
+const path = fileURLToPath(new URL('../../../proto/raftline.proto', import.meta.url));
+
 /** The package of `proto/raftline.proto`, read when this module is loaded: only by whoever speaks gRPC. */
-export const schema: PackageDefinition = loadSync(
-  fileURLToPath(new URL('../../../proto/raftline.proto', import.meta.url)),
-  { keepCase: true, longs: Number, enums: String, oneofs: true },
-);
+export const schema: PackageDefinition = loadSync(path, {
+  keepCase: true,
+  longs: Number,
+  enums: String,
+  oneofs: true,
+});
 
 /** How a field of a message stands in JSON. */
 export interface SchemaField {
