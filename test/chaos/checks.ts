@@ -5,6 +5,14 @@ import type { History, Sight } from './history.ts';
 import type { Verdicts } from './verdicts.ts';
 import type { Line } from './wire.ts';
 
+/** What a watcher was told: at each revision, of each key. */
+export interface Watched {
+  readonly name: string;
+  readonly told: ReadonlyMap<number, ReadonlyMap<string, { readonly type: string; readonly value: unknown }>>;
+  /** The revision before the first, and the last. */
+  readonly range: readonly [after: number, last: number];
+}
+
 /** Steps that the search for an order may take on each key; beyond them it is undecided, which fails. */
 const MOST_STEPS = 3_000_000;
 
@@ -49,6 +57,43 @@ export function checkRevisions(history: History, verdicts: Verdicts): void {
     const both = `${sight.what} and ${twin?.what} both have revision ${sight.rev}`;
     verdicts.check('every change has a revision of its own', twin === undefined, both);
     seen.set(sight.rev, sight);
+  }
+}
+
+/** Whether a watcher was told of everything that was acknowledged while it watched, and of nothing that was refused. */
+export function checkTold(history: History, verdicts: Verdicts, watcher: Watched): void {
+  const { name, told, range } = watcher;
+  const [after, last] = range;
+  const expect = (key: string, value: string, mod: number) => {
+    if (mod <= after || mod > last) return;
+    const found = told.get(mod)?.get(key);
+    const words = `${name} was told ${JSON.stringify(found ?? null)} of ${key} at ${mod}`;
+    const isTold = found?.type === 'set' && found.value === value;
+    verdicts.check('a watch tells of every acknowledged change', isTold, words);
+  };
+  for (const { key, action, result } of history.operations) {
+    if (action.op === 'set' && result.kind === 'ok') expect(key, action.value, result.mod ?? 0);
+  }
+  const refused = new Set<string>();
+  for (const { key, value, outcome, mod } of history.insertions) {
+    if (outcome === 'done') expect(key, value, mod);
+    else if (outcome === 'failed') refused.add(key);
+  }
+  for (const [rev, changes] of told) {
+    const stranger = [...changes.keys()].find(key => refused.has(key));
+    const words = `${name} was told of ${stranger} at ${rev}, which was refused`;
+    verdicts.check('a watch tells of nothing that was refused', stranger === undefined, words);
+  }
+}
+
+/** Whether two watchers were told the same of what both have seen. */
+export function checkAgreement(a: Watched, b: Watched, verdicts: Verdicts): void {
+  for (const [rev, changes] of a.told) {
+    const others = b.told.get(rev);
+    if (others === undefined) continue;
+    const [mine, theirs] = [changes, others].map(each => JSON.stringify([...each]));
+    const words = `at ${rev} ${a.name} was told ${mine}, and ${b.name} ${theirs}`;
+    verdicts.check('watches at different nodes tell the same', mine === theirs, words);
   }
 }
 

@@ -4,6 +4,7 @@ import { Caller, type Client, looping, pause } from './caller.ts';
 import { type History, isKnown, resultOf } from './history.ts';
 import type { Keys } from './keys.ts';
 import type { Service } from './service.ts';
+import type { Verdicts } from './verdicts.ts';
 
 /** What all clients of a run have in common. */
 export interface ClientOptions {
@@ -13,6 +14,7 @@ export interface ClientOptions {
   readonly keys: Keys;
   readonly history: History;
   readonly service: Service;
+  readonly verdicts: Verdicts;
 }
 
 /** Milliseconds that the node has for a request. */

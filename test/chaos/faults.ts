@@ -4,15 +4,12 @@ import { fileFaults } from './faults/files.ts';
 import { networkFaults } from './faults/network.ts';
 import { processFaults } from './faults/processes.ts';
 
-/** Everything that is done to a cluster. */
-export const FAULTS = {
-  ...processFaults,
-  ...networkFaults,
-  ...diskFaults,
-  ...fileFaults,
-} satisfies Record<string, Fault>;
+const ALL = { ...processFaults, ...networkFaults, ...diskFaults, ...fileFaults };
 
-export type FaultKind = keyof typeof FAULTS;
+export type FaultKind = keyof typeof ALL;
+
+/** Everything that is done to a cluster. */
+export const FAULTS: Readonly<Record<FaultKind, Fault>> = ALL;
 
 /** The kinds that a cluster of this stage and size can meet. */
 export function kindsFor(stage: number, nodes: number): FaultKind[] {

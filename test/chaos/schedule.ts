@@ -37,8 +37,10 @@ export function drawSchedule({ seed, length, ids, kinds }: ScheduleOptions): Epi
     const count = dice.pick([1, 1, 2, 2, 3]);
     const faults = Array.from({ length: count }, (): Planned => {
       const kind = draw();
-      const after = count === 1 ? 0 : dice.below(800);
-      return { kind, after, hold: 500 + dice.below(2_500), ...FAULTS[kind].draw(dice, ids) };
+      const isAlone = count === 1;
+      const after = isAlone ? 0 : dice.below(800);
+      const hold = isAlone ? 1_000 + dice.below(4_000) : 500 + dice.below(2_500);
+      return { kind, after, hold, ...FAULTS[kind].draw(dice, ids) };
     });
     const quiet = 1_500 + dice.below(2_000);
     episodes.push({ faults, quiet });

@@ -3,14 +3,10 @@ import { Wire } from './wire.ts';
 /** Milliseconds between two probes of each node, and that one of them may take. */
 const BETWEEN = 50;
 const PROBE_TIMEOUT = 1_000;
+/** Milliseconds without service that are nothing to speak of. */
+const MOST_CALM = 500;
 /** How often it is looked whether this process itself was held up, in milliseconds. */
 const HEARTBEAT = 20;
-
-/** A time in which no change was acknowledged, by anyone to anyone. */
-export interface Gap {
-  readonly from: number;
-  readonly milliseconds: number;
-}
 
 /**
  * When the cluster was there for its clients: each node is asked to make a small change all the time, and every
@@ -21,7 +17,11 @@ export class Service {
   readonly #addresses: () => readonly string[];
   readonly #timers: NodeJS.Timeout[] = [];
   #last = performance.now();
-  #longest: Gap = { from: 0, milliseconds: 0 };
+  #longest = 0;
+  #longestOfLap = 0;
+  #lapBegan = performance.now();
+  /** When the last fault was over, with service back; none while one lasts. */
+  #calm: number | undefined = performance.now();
   #waiting: (() => void)[] = [];
   #beat = performance.now();
   #stalled = 0;
@@ -35,10 +35,18 @@ export class Service {
     );
   }
 
-  /** The longest time without service, until now. */
-  get longest(): Gap {
-    const since = performance.now() - this.#last;
-    return since > this.#longest.milliseconds ? { from: this.#last, milliseconds: since } : this.#longest;
+  /** Milliseconds of the longest time in which no change was acknowledged, by anyone to anyone. */
+  get longest(): number {
+    return Math.max(this.#longest, performance.now() - this.#last);
+  }
+
+  /** The same since the last lap began, and begins another. */
+  lap(): number {
+    const now = performance.now();
+    const longest = Math.max(this.#longestOfLap, now - Math.max(this.#last, this.#lapBegan));
+    this.#lapBegan = now;
+    this.#longestOfLap = 0;
+    return longest;
   }
 
   /** Milliseconds that this process was held up since the beginning: the machine had no time for anyone. */
@@ -46,12 +54,22 @@ export class Service {
     return this.#stalled;
   }
 
+  /** Faults begin, or are over and service is back. */
+  disturb(isDisturbed: boolean): void {
+    this.#calm = isDisturbed ? undefined : performance.now();
+  }
+
+  /** Whether nothing stood in the way of anything since then. */
+  isCalmSince(time: number): boolean {
+    return this.#calm !== undefined && this.#calm < time;
+  }
+
   /** A change was acknowledged. */
   served(): void {
     const now = performance.now();
-    if (now - this.#last > this.#longest.milliseconds) {
-      this.#longest = { from: this.#last, milliseconds: now - this.#last };
-    }
+    if (now - this.#last > MOST_CALM && this.#calm !== undefined) this.#calm = now;
+    this.#longest = Math.max(this.#longest, now - this.#last);
+    this.#longestOfLap = Math.max(this.#longestOfLap, now - Math.max(this.#last, this.#lapBegan));
     this.#last = now;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }

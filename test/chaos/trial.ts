@@ -1,17 +1,25 @@
 import type { Reply } from '../shared/line-client.ts';
 import { Random } from '../shared/random.ts';
-import type { Client } from './caller.ts';
-import { checkHistory, checkInsertions, checkRevisions } from './checks.ts';
+import { type Client, pause } from './caller.ts';
+import { checkAgreement, checkHistory, checkInsertions, checkRevisions, checkTold } from './checks.ts';
 import { type ClientOptions, contender, inserter } from './clients.ts';
 import { History, resultOf } from './history.ts';
 import { Keys } from './keys.ts';
+import { lessee } from './lessee.ts';
+import { repeater } from './repeater.ts';
 import { Service } from './service.ts';
+import { Watcher } from './watcher.ts';
 import type { Line } from './wire.ts';
 import type { World } from './world.ts';
 
 const CONTENDERS = 6;
 const INSERTERS = 2;
+const REPEATERS = 2;
+const LESSEES = 3;
+const WATCHERS = 3;
 const CONTENDED_KEYS = 4;
+/** Milliseconds of calm at the end, in which leases have to end in time. */
+const CALM = 5_000;
 /** Milliseconds within which there is service again, and until it is given up. */
 const SERVICE_WITHIN = 3_000;
 const SERVICE_PATIENCE = 30_000;
@@ -27,8 +35,13 @@ export class Trial {
   readonly #service: Service;
   readonly #keys = new Keys(CONTENDED_KEYS);
   readonly #clients: readonly Client[];
+  #stalledBefore = 0;
 
-  private constructor(world: World, seed: number) {
+  readonly #watchers: readonly Watcher[];
+  readonly #hasLeases: boolean;
+
+  /** `ops`: what the nodes can be asked. */
+  private constructor(world: World, seed: number, ops: readonly string[]) {
     this.#world = world;
     const addresses = () => world.cluster.addresses;
     this.#service = new Service(addresses);
@@ -39,22 +52,53 @@ export class Trial {
       keys: this.#keys,
       history: this.history,
       service: this.#service,
+      verdicts: world.verdicts,
     });
+    const several = <T>(count: number, letter: string, make: (options: ClientOptions) => T): T[] =>
+      Array.from({ length: count }, (_, at) =>
+        make(common(`${letter}${at + 1}`, 100 * letter.charCodeAt(0) + at)),
+      );
+    const where = (op: string, count: number) => (ops.includes(op) ? count : 0);
     this.#clients = [
-      ...Array.from({ length: CONTENDERS }, (_, at) => contender(common(`c${at + 1}`, at + 1))),
-      ...Array.from({ length: INSERTERS }, (_, at) => inserter(common(`i${at + 1}`, 100 + at))),
+      ...several(CONTENDERS, 'c', contender),
+      ...several(INSERTERS, 'i', inserter),
+      ...several(where('session', REPEATERS), 'r', repeater),
+      ...several(where('grant', LESSEES), 'l', lessee),
     ];
+    this.#hasLeases = ops.includes('grant');
+    this.#watchers = several(where('watch', WATCHERS), 'w', options => new Watcher(options));
   }
 
   /** Sends the clients to work, once there is a leader. */
   static async begin(world: World, seed: number): Promise<Trial> {
     await world.cluster.leader(SERVICE_PATIENCE);
-    return new Trial(world, seed);
+    const hello = await world.ask(world.ids[0] ?? '', { op: 'hello' });
+    return new Trial(world, seed, hello?.ops ?? []);
   }
 
   /** Milliseconds of the longest time in which no change was acknowledged. */
   get longestWithout(): number {
-    return this.#service.longest.milliseconds;
+    return this.#service.longest;
+  }
+
+  /** Something begins that a majority is left by. */
+  brace(): void {
+    this.#service.lap();
+    this.#stalledBefore = this.#service.stalled;
+  }
+
+  /** It is over: service must have gone on, save for the time that it takes to replace a leader. */
+  bore(what: string): void {
+    const without = this.#service.lap();
+    // A machine that had no time for us had none for the nodes.
+    const allowed = SERVICE_WITHIN + this.#service.stalled - this.#stalledBefore;
+    const words = `${what}: ${Math.round(without)} ms without`;
+    this.#world.check('service is back within 3 s while a majority is left', without <= allowed, words);
+  }
+
+  /** Something is about to happen to the cluster. */
+  disturb(): void {
+    this.#service.disturb(true);
   }
 
   /** Everything is whole again: how long does it take until the cluster serves? */
@@ -62,17 +106,25 @@ export class Trial {
     const before = this.#service.stalled;
     const took = await this.#service.back(SERVICE_PATIENCE);
     if (took !== undefined) this.recoveries.push(Math.round(took));
-    // A machine that had no time for us had none for the nodes.
     const stalled = this.#service.stalled - before;
     const words = `after ${from}: ${took === undefined ? 'never' : `${Math.round(took)} ms`}`;
     const isBack = took !== undefined && took <= SERVICE_WITHIN + stalled;
     this.#world.check('service is back within 3 s of each healing', isBack, words);
+    this.#service.disturb(false);
   }
 
-  /** The clients finish what they have begun. */
+  /** The clients finish what they have begun, and the watchers hear of it. */
   async end(): Promise<void> {
+    if (this.#hasLeases) await pause(CALM);
     await Promise.all(this.#clients.map(client => client.stop()));
     this.#service.close();
+    const { rev = 0 } = (await this.#ask({ op: 'get', key: '/last' })) ?? {};
+    for (const watcher of this.#watchers) {
+      const hasHeard = await watcher.hears(rev);
+      const words = `${watcher.name} is at ${watcher.range[1]} of ${rev}`;
+      this.#world.check('a watch hears of the last change', hasHeard, words);
+    }
+    await Promise.all(this.#watchers.map(watcher => watcher.stop()));
   }
 
   /** Looks at what is there, and at what the clients have seen. */
@@ -91,6 +143,11 @@ export class Trial {
         before === after,
         `${before} was the hash, now it is ${after}`,
       );
+    }
+    const [first] = this.#watchers;
+    for (const watcher of this.#watchers) {
+      checkTold(this.history, verdicts, watcher);
+      if (first !== undefined && watcher !== first) checkAgreement(first, watcher, verdicts);
     }
     checkHistory(this.history, verdicts);
     checkRevisions(this.history, verdicts);

@@ -42,6 +42,10 @@ export class Wire {
     this.#onPush = onPush;
   }
 
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
   /** Whether a request has no answer yet, or is about to be sent. */
   get isBusy(): boolean {
     return this.#pending.size > 0 || this.#dialling !== undefined;

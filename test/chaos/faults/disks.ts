@@ -13,6 +13,7 @@ const slowSync: Fault['begin'] = async (world, { on = [], amount = 0 }) => {
 
 export const diskFaults = {
   'slow-sync': {
+    isBorne: true,
     about: 'a disk on which every fsync takes long',
     draw: (dice, ids) => ({ ...someone(dice, ids), amount: 30 + dice.below(400) }),
     begin: slowSync,
@@ -23,6 +24,7 @@ export const diskFaults = {
     begin: slowSync,
   },
   'failing-sync': {
+    isBorne: true,
     about: 'a disk on which fsync fails: the node has to end',
     draw: someone,
     async begin(world, { on = [] }) {

@@ -25,6 +25,8 @@ export interface Fault {
   readonly draw: (dice: Random, ids: readonly string[]) => Plan;
   /** Makes it happen; nothing is returned where it cannot, as with a node that is down already. */
   readonly begin: (world: World, plan: Plan) => Promise<Heal | undefined> | Heal | undefined;
+  /** It leaves a majority that can serve, so service must be back while it lasts. */
+  readonly isBorne?: boolean;
   /** The first stage, and the least number of nodes, that it needs. */
   readonly stage?: number;
   readonly nodes?: number;

@@ -15,6 +15,7 @@ const drawFile: Fault['draw'] = (dice, ids) => ({ on: [dice.pick(ids)], amount: 
 /** What happens to the files of one node while it is down. */
 export const fileFaults = {
   'torn-tail': {
+    isBorne: true,
     about: 'a last record written in part: dropped with a warning',
     draw: drawFile,
     async begin(world, { on = [], amount = 0 }) {
@@ -38,6 +39,7 @@ export const fileFaults = {
     },
   },
   'flipped-bit': {
+    isBorne: true,
     about: 'a bit flipped in the log: refused, until the file is put back',
     draw: drawFile,
     async begin(world, { on = [], amount = 0 }) {

@@ -31,8 +31,15 @@ function split(dice: Random, ids: readonly string[]): Plan {
 }
 
 export const networkFaults = {
-  partition: { about: 'two sides that do not reach each other', nodes: 2, draw: split, begin: cut },
+  partition: {
+    isBorne: true,
+    about: 'two sides that do not reach each other',
+    nodes: 2,
+    draw: split,
+    begin: cut,
+  },
   deaf: {
+    isBorne: true,
     about: 'a node that sends and hears nothing',
     nodes: 2,
     draw(dice, ids) {
@@ -42,6 +49,7 @@ export const networkFaults = {
     begin: cut,
   },
   mute: {
+    isBorne: true,
     about: 'a node that hears and is not heard',
     nodes: 2,
     draw(dice, ids) {

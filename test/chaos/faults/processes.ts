@@ -22,9 +22,10 @@ function withSeed(draw: Fault['draw']): Fault['draw'] {
 }
 
 export const processFaults = {
-  kill: { about: 'kill -9 of a node', draw: someone, begin: kill },
+  kill: { isBorne: true, about: 'kill -9 of a node', draw: someone, begin: kill },
   'kill-all': { about: 'kill -9 of all at once', draw: everyone, begin: kill },
   'power-cut': {
+    isBorne: true,
     about: 'power lost at a node, with what was not synced',
     draw: withSeed(someone),
     begin: cutPower,
@@ -35,6 +36,7 @@ export const processFaults = {
     begin: cutPower,
   },
   'pause-leader': {
+    isBorne: true,
     about: 'the leader stands still (SIGSTOP) across an election',
     nodes: 2,
     draw: theLeader,
@@ -73,6 +75,7 @@ export const processFaults = {
     },
   },
   'rolling-restart': {
+    isBorne: true,
     about: 'every node is stopped (SIGTERM) and started again, one after the other',
     draw: everyone,
     begin(world, { on = [] }) {
@@ -88,6 +91,7 @@ export const processFaults = {
     },
   },
   transfer: {
+    isBorne: true,
     about: 'leadership is handed over, again and again',
     nodes: 2,
     draw: everyone,
