@@ -1,5 +1,12 @@
 import { expect } from 'chai';
-import { checkHistory, checkInsertions, checkRevisions } from './checks.ts';
+import {
+  checkAgreement,
+  checkHistory,
+  checkInsertions,
+  checkRevisions,
+  checkTold,
+  type Watched,
+} from './checks.ts';
 import { History, type Insertion, type Sight } from './history.ts';
 import { Verdicts } from './verdicts.ts';
 
@@ -59,6 +66,39 @@ describe('what chaos checks', () => {
     expect(await ofInsertions({}, [{ ...found, mod: 4 }])).to.have.length(1);
     expect(await ofInsertions({ outcome: 'failed' }, [found])).to.have.length(1);
     expect(await ofInsertions({}, [found, { ...found, key: '/other' }])).to.have.length(1);
+  });
+
+  function ofWatch(told: [rev: number, key: string, value: string][]): string[] {
+    return failing((history, verdicts) => {
+      const insertion = { key: '/k', value: 'v', outcome: 'done', mod: 3 } as const;
+      history.insertions.push(insertion, { key: '/refused', value: 'v', outcome: 'failed', mod: 0 });
+      checkTold(history, verdicts, watched('w', told));
+    });
+  }
+  const watched = (name: string, told: [rev: number, key: string, value: string][]): Watched => ({
+    name,
+    told: new Map(told.map(([rev, key, value]) => [rev, new Map([[key, { type: 'set', value }]])])),
+    range: [1, 9],
+  });
+
+  it('finds what a watch was not told, or told of in spite of a refusal', () => {
+    expect(ofWatch([[3, '/k', 'v']])).to.deep.equal([]);
+    expect(ofWatch([])).to.deep.equal(['a watch tells of every acknowledged change']);
+    expect(ofWatch([[4, '/k', 'v']])).to.have.length(1);
+    expect(ofWatch([[3, '/k', 'w']])).to.have.length(1);
+    expect(
+      ofWatch([
+        [3, '/k', 'v'],
+        [4, '/refused', 'v'],
+      ]),
+    ).to.have.length(1);
+  });
+
+  it('finds two watches that differ', () => {
+    const names = failing((_history, verdicts) => {
+      checkAgreement(watched('a', [[2, '/k', 'v']]), watched('b', [[2, '/k', 'w']]), verdicts);
+    });
+    expect(names).to.have.length(1);
   });
 
   it('finds a history that nothing explains', () => {
