@@ -1,47 +1,146 @@
+import { failure } from '../wire/errors.ts';
 import type { ChangeRequest, RequestOf } from '../wire/ops.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
-import { conflict } from './conditions.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import { leaseNotFound, stepOf } from './steps.ts';
 import type { Store } from './store.ts';
+import { transact } from './transaction.ts';
+
+/** Seconds that a session lives after its last use when nobody says. */
+const SESSION_TTL = 3_600;
+/** Leases and sessions at a time: each takes memory on every node, whoever asked for it. */
+const MOST_LEASES = 1_000_000;
+const MOST_SESSIONS = 100_000;
+
+/** Tells the time, in milliseconds of cluster time, and ends what is due. */
+export interface TimeCommand {
+  readonly op: 'time';
+  readonly at: number;
+}
+
+/** What the log holds for the state machine: changes, those that need it with the time at which their leader took them. */
+export type Command = (ChangeRequest & { readonly at?: number }) | TimeCommand;
+
+const COMMANDS: ReadonlySet<unknown> = new Set<Command['op']>([
+  ...(['set', 'remove', 'txn', 'grant', 'renew', 'revoke', 'session', 'time'] as const),
+]);
+
+export function isCommand(command: unknown): command is Command {
+  return typeof command === 'object' && command !== null && 'op' in command && COMMANDS.has(command.op);
+}
+
+/** Whether a change needs to be told the time by the leader that takes it: how long it lasts is counted from then. */
+export function needsTime({ op, session }: ChangeRequest): boolean {
+  return session !== undefined || op === 'grant' || op === 'renew' || op === 'session';
+}
 
 /**
- * Carries out one change. The outcome and the store afterwards are functions of the store before and the
- * command alone, so replicas that apply the same commands in the same order stay equal.
+ * Carries out one command. The outcome and the store afterwards are functions of the store before and the command
+ * alone, so replicas that apply the same commands in the same order stay equal.
  */
-export function apply(store: Store, command: ChangeRequest): Outcome {
+export function apply(store: Store, command: Command): Outcome {
+  if (command.at !== undefined) store.advance(command.at);
+  if (command.op === 'time') return endWhatIsDue(store);
+  const { session, seq } = command;
+  if (session === undefined || seq === undefined) return change(store, command);
+  return once(store, command, session, seq);
+}
+
+/**
+ * A change under a session happens once (thesis §6.3): its outcome is remembered, and told again when it comes again.
+ * What is too old to be remembered is refused, since it may have happened.
+ */
+function once(store: Store, command: ChangeRequest, id: number, seq: number): Outcome {
+  const { sessions } = store;
+  const found = sessions.get(id);
+  if (found === undefined) {
+    const words = `session ${id} has expired or never was, and this was not carried out; open another with op session`;
+    return failed(failure('SESSION_EXPIRED', words));
+  }
+  const session = sessions.use(found, store.time);
+  const { at, session: _, seq: __, ...payload } = command as ChangeRequest & { readonly at?: number };
+  const fingerprint = fingerprintOf(payload);
+  const known = sessions.resultOf(id, seq);
+  if (known !== undefined) {
+    const isSame = known.fingerprint.high === fingerprint.high && known.fingerprint.low === fingerprint.low;
+    return isSame ? known.outcome : otherPayload(id, seq);
+  }
+  if (seq <= session.floor) {
+    const words = `session ${id} no longer remembers what became of ${seq}, and this was not carried out (again)`;
+    return failed(failure('SESSION_EXPIRED', `${words}; read before you repeat it under a new seq`));
+  }
+  const outcome = change(store, command);
+  sessions.remember(session, seq, { fingerprint, outcome });
+  return outcome;
+}
+
+function otherPayload(session: number, seq: number): Outcome {
+  const words = `${seq} of session ${session} was another change; give each change a seq of its own`;
+  return failed(failure('BAD_REQUEST', words, { field: 'seq' }));
+}
+
+function change(store: Store, command: ChangeRequest): Outcome {
   switch (command.op) {
     case 'set':
-      return set(store, command);
-    case 'remove':
-      return remove(store, command);
+    case 'remove': {
+      const outcome = stepOf(store, command);
+      if (store.hasChanged) store.commit();
+      return outcome;
+    }
+    case 'txn':
+      return transact(store, command);
+    case 'grant':
+      return grant(store, command);
+    case 'renew':
+      return renew(store, command);
+    case 'revoke':
+      return revoke(store, command);
+    case 'session':
+      return openSession(store, command);
   }
 }
 
-function set(store: Store, command: RequestOf<'set'>): Outcome {
-  const { key, value, prev } = command;
-  const conflicting = conflict(store, command.if, key);
-  if (conflicting) return failed(conflicting);
-  const before = prev ? (store.get(key) ?? null) : undefined;
-  const { mod } = store.put(key, value);
-  const rev = store.commit();
-  return before === undefined ? { ok: true, rev, mod } : { ok: true, rev, mod, prev: before };
+function openSession(store: Store, { ttl = SESSION_TTL }: RequestOf<'session'>): Outcome {
+  if (store.sessions.size >= MOST_SESSIONS) return tooMany('sessions', MOST_SESSIONS);
+  const { id } = store.sessions.open(ttl, store.time);
+  return { ok: true, rev: store.rev, session: id, ttl };
 }
 
-function remove(store: Store, command: RequestOf<'remove'>): Outcome {
-  const { key, prefix } = command;
-  const conflicting = conflict(store, command.if, key);
-  if (conflicting) return failed(conflicting);
-  const keys = key === undefined ? keysWith(store, prefix ?? '') : [key];
-  let removed = 0;
-  for (const doomed of keys) if (store.delete(doomed)) removed += 1;
-  const rev = removed > 0 ? store.commit() : store.rev;
-  return { ok: true, rev, removed };
+function grant(store: Store, { ttl }: RequestOf<'grant'>): Outcome {
+  if (store.leases.size >= MOST_LEASES) return tooMany('leases', MOST_LEASES);
+  const { id } = store.leases.grant(ttl, store.time);
+  return { ok: true, rev: store.rev, lease: id, ttl };
 }
 
-function keysWith(store: Store, prefix: string): string[] {
-  const keys: string[] = [];
-  for (const [key] of store.entries(prefix)) {
-    if (!key.startsWith(prefix)) break;
-    keys.push(key);
-  }
-  return keys;
+function renew(store: Store, { lease: id }: RequestOf<'renew'>): Outcome {
+  const lease = store.leases.renew(id, store.time);
+  if (lease === undefined) return failed(leaseNotFound(id));
+  return { ok: true, rev: store.rev, lease: id, ttl: lease.ttl };
+}
+
+function revoke(store: Store, { lease: id }: RequestOf<'revoke'>): Outcome {
+  const lease = store.leases.get(id);
+  if (lease === undefined) return failed(leaseNotFound(id));
+  const removed = endLease(store, id);
+  return { ok: true, rev: store.rev, lease: id, ttl: lease.ttl, removed };
+}
+
+/** Ends a lease, and with it all its keys, in one revision; returns how many there were. */
+function endLease(store: Store, id: number): number {
+  const keys = store.leases.keysOf(id);
+  for (const key of keys) store.delete(key);
+  if (keys.length > 0) store.commit();
+  store.leases.end(id);
+  return keys.length;
+}
+
+/** Only an entry that tells the time ends anything, so that all that is due at it ends there, on every node. */
+function endWhatIsDue(store: Store): Outcome {
+  for (const id of store.leases.due(store.time)) endLease(store, id);
+  store.sessions.end(store.time);
+  return { ok: true, rev: store.rev };
+}
+
+function tooMany(what: string, most: number): Outcome {
+  return failed(failure('BUSY', `there are ${most} ${what} already; end some, or wait until some end`));
 }

@@ -1,14 +1,14 @@
 import type { Entry } from './store.ts';
 
-/** The hash of a key with its entry, in two halves of 32 bits. */
+/** A hash in two halves of 32 bits. */
 export interface Hash {
   readonly high: number;
   readonly low: number;
 }
 
 /**
- * A checksum of a set of keys with their entries that is kept up to date in the time that a change takes anyway:
- * the exclusive or of a 64-bit hash of each. It tells replicas that differ by a fault apart; it is no defence
+ * A checksum of a set of things, such as keys with their entries, that is kept up to date in the time that a change
+ * takes anyway: the exclusive or of a 64-bit hash of each. It tells replicas that differ by a fault apart; it is no defence
  * against someone who looks for collisions.
  */
 export class Digest {
@@ -27,16 +27,22 @@ export class Digest {
     this.#low ^= low;
   }
 
+  /** Adds what another digest holds. */
+  add(other: Digest): void {
+    this.toggle({ high: other.#high, low: other.#low });
+  }
+
   /** 16 hex digits. */
   toString(): string {
     return [this.#high, this.#low].map(half => (half >>> 0).toString(16).padStart(8, '0')).join('');
   }
 }
 
-export function hashOf(key: string, { value, create, mod, version }: Entry): Hash {
+/** The hash of a key with its entry. */
+export function hashOf(key: string, { value, create, mod, version, lease = 0 }: Entry): Hash {
   let high = 0x9e3779b9;
   let low = 0x85ebca6b;
-  for (const number of [key.length, create, mod, version]) {
+  for (const number of [key.length, create, mod, version, lease]) {
     high = mixed(high ^ number);
     low = mixed(low ^ number ^ Math.floor(number / 2 ** 32));
   }
@@ -52,6 +58,37 @@ export function hashOf(key: string, { value, create, mod, version }: Entry): Has
     low = Math.imul(low + unit, 0xcc9e2d51);
   }
   return { high: mixed(high), low: mixed(low) };
+}
+
+/** The hash of a few numbers, none of them below 0. */
+export function hashOfNumbers(...numbers: readonly number[]): Hash {
+  let high = 0x9e3779b9 ^ numbers.length;
+  let low = 0x85ebca6b;
+  for (const number of numbers) {
+    high = mixed(high ^ number);
+    low = mixed(low ^ number ^ Math.floor(number / 2 ** 32));
+  }
+  return { high, low };
+}
+
+/** The hash of a text. */
+export function hashOfText(text: string): Hash {
+  let high = 0x9e3779b9 ^ text.length;
+  let low = 0x85ebca6b;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    high = Math.imul(high ^ unit, 0x01000193);
+    low = Math.imul(low + unit, 0xcc9e2d51);
+  }
+  return { high: mixed(high), low: mixed(low) };
+}
+
+/** The hash of two hashes, in their order. */
+export function hashOfBoth(first: Hash, second: Hash): Hash {
+  return {
+    high: mixed(Math.imul(first.high, 31) ^ second.high),
+    low: mixed(Math.imul(first.low, 31) ^ second.low),
+  };
 }
 
 /** The finish of MurmurHash3: every bit of what comes in reaches every bit of what goes out. */

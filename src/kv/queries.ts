@@ -8,11 +8,13 @@ import type { Entry, Store } from './store.ts';
 
 const ABSENT = { value: null, create: 0, mod: 0, version: 0 };
 
-/** Room that a page of `list` leaves in its line for `id`, `rev`, `next` and the brackets around. */
-const PAGE_BYTES = LIMITS.line - 16_384;
+/** Bytes that a page of `list` may take, so that `id`, `rev`, `next` and the brackets around have room in its line. */
+export const PAGE_BYTES = LIMITS.line - 16_384;
 
-/** What an item with its value takes beside key and value: the names of its fields, and revisions at their longest. */
-const ENTRY_BYTES = 100;
+/** What an item with its value takes beside key and value: the names of its fields, and numbers at their longest. */
+const ENTRY_BYTES = 128;
+/** What a lease takes in a page of `leases` at most. */
+const LEASE_BYTES = 128;
 
 /** Answers a read from the store as it is. */
 export function answer(store: Store, query: ReadRequest): Outcome {
@@ -21,6 +23,8 @@ export function answer(store: Store, query: ReadRequest): Outcome {
       return get(store, query.key);
     case 'list':
       return list(store, query);
+    case 'leases':
+      return leases(store, query);
   }
 }
 
@@ -37,22 +41,26 @@ export function answerLocally(store: Store, query: ReadRequest): Outcome {
   return outcome.ok ? { ...outcome, local: true } : outcome;
 }
 
-function get(store: Store, key: string): Outcome {
-  const { value, create, mod, version } = store.get(key) ?? ABSENT;
-  return { ok: true, rev: store.rev, key, value, create, mod, version };
+export function get(store: Store, key: string): Outcome {
+  const entry = store.get(key);
+  const { value, create, mod, version } = entry ?? ABSENT;
+  const { rev } = store;
+  if (entry?.lease === undefined) return { ok: true, rev, key, value, create, mod, version };
+  return { ok: true, rev, key, value, create, mod, version, lease: entry.lease };
 }
 
-function list(store: Store, query: RequestOf<'list'>): Outcome {
+/** A page of at most `room` bytes, save that it holds one item where there is any. */
+export function list(store: Store, query: RequestOf<'list'>, room = PAGE_BYTES): Outcome {
   const { limit = LIMITS.listDefault, values = false } = query;
   const items: unknown[] = [];
   let next: string | null = null;
   let last = '';
-  let room = PAGE_BYTES;
+  let left = room;
   for (const [name, entry] of names(store, query)) {
     const item = values ? { key: name, ...(entry ?? ABSENT) } : name;
-    room -= jsonBytes(name) + 1 + (values ? ENTRY_BYTES + jsonBytes(entry?.value ?? '') : 0);
+    left -= jsonBytes(name) + 1 + (values ? ENTRY_BYTES + jsonBytes(entry?.value ?? '') : 0);
     // A page holds one item at least, or the next page could never begin behind it.
-    if (items.length === limit || (room < 0 && items.length > 0)) {
+    if (items.length === limit || (left < 0 && items.length > 0)) {
       next = last;
       break;
     }
@@ -60,6 +68,20 @@ function list(store: Store, query: RequestOf<'list'>): Outcome {
     last = name;
   }
   return { ok: true, rev: store.rev, [values ? 'entries' : 'keys']: items, next };
+}
+
+function leases(store: Store, { from = 0, limit = LIMITS.listDefault }: RequestOf<'leases'>): Outcome {
+  const items: unknown[] = [];
+  let next: number | null = null;
+  for (const { id, ttl, deadline, keys } of store.leases.entries(from)) {
+    if (items.length === limit || items.length * LEASE_BYTES > PAGE_BYTES) {
+      next = id;
+      break;
+    }
+    const left = Math.max(0, Math.ceil((deadline - store.time) / 1_000));
+    items.push({ lease: id, ttl, left, keys });
+  }
+  return { ok: true, rev: store.rev, leases: items, next };
 }
 
 /**

@@ -1,11 +1,10 @@
-import sortedBtree from 'sorted-btree';
 import { KeyOrder } from '../wire/order.ts';
 import { shortened } from '../wire/text.ts';
-import { Digest, type Hash, hashOf } from './digest.ts';
-
-/** The package is CommonJS, and its class is the `default` of what it exports. */
-const BTree = sortedBtree.default;
-type Tree = InstanceType<typeof BTree<string, Kept>>;
+import { BTree, type Tree } from './b-tree.ts';
+import { Digest, type Hash, hashOf, hashOfNumbers } from './digest.ts';
+import { DEFAULT_HISTORY, History, type HistoryBounds, type KeyEvent, type Revision } from './history.ts';
+import { Leases } from './leases.ts';
+import { Sessions } from './sessions.ts';
 
 /** A key's value and its revisions: when it was created, when last modified, and how often since its creation. */
 export interface Entry {
@@ -14,6 +13,8 @@ export interface Entry {
   readonly mod: number;
   /** 1 on creation. */
   readonly version: number;
+  /** The lease that it ends with, if any. */
+  readonly lease?: number;
 }
 
 /** What the tree holds: an entry and its hash, so that it need not be read through again when it goes. */
@@ -22,25 +23,45 @@ interface Kept {
   readonly hash: Hash;
 }
 
+/** What one step of a change did to a key, so that it can be told and taken back. */
+interface Step extends KeyEvent {
+  readonly before: Kept | undefined;
+}
+
 /**
- * The map that everything is about: keys in code point order, each with its revisions, under one revision for
- * the whole. A B-tree keeps the order, and its clone is O(1) because clones share what neither has changed.
+ * The state that everything is about: keys in code point order, each with its revisions, under one revision for the
+ * whole; the leases that some of them end with; the sessions of clients; and the time, which moves only when an entry
+ * of the log says so. All are trees whose clone is O(1), because clones share what neither has changed.
  *
- * A change is made of `put` and `delete` calls and one `commit`, which is the step of the revision.
+ * A change is made of `put` and `delete` calls and one `commit`, which is the step of the revision, or one `rollback`,
+ * after which nothing has been.
  */
 export class Store {
   #order: KeyOrder;
-  #tree: Tree;
+  #tree: Tree<string, Kept>;
   #digest: Digest;
+  #leases: Leases;
+  #sessions: Sessions;
+  #history: History;
   #rev: number;
+  #time: number;
+  /** What was put and deleted since the last `commit`. */
+  #steps: Step[] = [];
 
   /** An empty store, or a copy in O(1) of another; each may change without the other. */
-  constructor(from?: Store) {
+  constructor(
+    from?: Store,
+    history: HistoryBounds = from === undefined ? DEFAULT_HISTORY : from.history.bounds,
+  ) {
     this.#order = from === undefined ? new KeyOrder() : from.#order;
     this.#tree =
       from === undefined ? new BTree<string, Kept>(undefined, this.#order.compare) : from.#tree.clone();
     this.#digest = new Digest(from === undefined ? undefined : from.#digest);
+    this.#leases = new Leases(this.#order, from === undefined ? undefined : from.#leases);
+    this.#sessions = new Sessions(from === undefined ? undefined : from.#sessions);
+    this.#history = new History(history, from === undefined ? undefined : from.#history);
     this.#rev = from === undefined ? 0 : from.#rev;
+    this.#time = from === undefined ? 0 : from.#time;
   }
 
   /** The revision of the last change; 0 before the first. */
@@ -53,6 +74,28 @@ export class Store {
     return this.#tree.size;
   }
 
+  get leases(): Leases {
+    return this.#leases;
+  }
+
+  get sessions(): Sessions {
+    return this.#sessions;
+  }
+
+  get history(): History {
+    return this.#history;
+  }
+
+  /** Milliseconds of cluster time: what the last entry said that told it. */
+  get time(): number {
+    return this.#time;
+  }
+
+  /** Lets the time go on; it never goes back. */
+  advance(at: number): void {
+    if (at > this.#time) this.#time = at;
+  }
+
   get(key: string): Entry | undefined {
     return this.#tree.get(key)?.entry;
   }
@@ -62,33 +105,64 @@ export class Store {
     for (const [key, { entry }] of this.#tree.entries(from)) yield [key, entry];
   }
 
-  /** Writes a key as a part of the change that `commit` will number. */
-  put(key: string, value: string): Entry {
-    const rev = this.#rev + 1;
-    const old = this.#tree.get(key);
-    const { create = rev, version = 0 } = old?.entry ?? {};
-    const entry = { value, create, mod: rev, version: version + 1 };
-    const hash = hashOf(key, entry);
-    if (old === undefined) this.#order.admit(key);
-    else this.#digest.toggle(old.hash);
-    this.#tree.set(key, { entry, hash });
-    this.#digest.toggle(hash);
+  /** The revision that the change under way will be, if it changes anything. */
+  get next(): number {
+    return this.#rev + 1;
+  }
+
+  /** True when something was put or deleted since the last `commit` or `rollback`. */
+  get hasChanged(): boolean {
+    return this.#steps.length > 0;
+  }
+
+  /** Writes a key as a part of the change that `commit` will number, to end with a lease or with none. */
+  put(key: string, value: string, lease?: number): Entry {
+    const rev = this.next;
+    const before = this.#tree.get(key);
+    const { create = rev, version = 0 } = before?.entry ?? {};
+    const revisions = { value, create, mod: rev, version: version + 1 };
+    const entry = lease === undefined ? revisions : { ...revisions, lease };
+    this.#place(key, before, { entry, hash: hashOf(key, entry) });
+    this.#steps.push({ key, entry, prev: before?.entry, before });
     return entry;
   }
 
   /** Removes a key as a part of the change that `commit` will number; false when it is not there. */
   delete(key: string): boolean {
-    const old = this.#tree.get(key);
-    if (old === undefined) return false;
-    this.#tree.delete(key);
-    this.#digest.toggle(old.hash);
+    const before = this.#tree.get(key);
+    if (before === undefined) return false;
+    this.#place(key, before, undefined);
+    this.#steps.push({ key, entry: undefined, prev: before.entry, before });
     return true;
+  }
+
+  /** Puts one thing in the place of another, with its part of the digest and its lease. */
+  #place(key: string, before: Kept | undefined, after: Kept | undefined): void {
+    if (before === undefined) this.#order.admit(key);
+    else {
+      this.#digest.toggle(before.hash);
+      if (before.entry.lease !== undefined) this.#leases.detach(before.entry.lease, key);
+    }
+    if (after === undefined) this.#tree.delete(key);
+    else {
+      this.#tree.set(key, after);
+      this.#digest.toggle(after.hash);
+      if (after.entry.lease !== undefined) this.#leases.attach(after.entry.lease, key);
+    }
   }
 
   /** Ends a change: everything put or deleted since the last call has the revision that this returns. */
   commit(): number {
     this.#rev += 1;
+    this.#history.add(this.#steps.length === 1 ? this.#steps : eventsOf(this.#steps));
+    this.#steps = [];
     return this.#rev;
+  }
+
+  /** Takes back everything put or deleted since the last `commit`. */
+  rollback(): void {
+    for (const { key, before } of this.#steps.reverse()) this.#place(key, this.#tree.get(key), before);
+    this.#steps = [];
   }
 
   /** Puts back a key as it was when an image of the store was made. */
@@ -97,11 +171,13 @@ export class Store {
     this.#order.admit(key);
     if (!this.#tree.set(key, { entry, hash })) throw new Error(`the key ${shortened(key)} is there already`);
     this.#digest.toggle(hash);
+    if (entry.lease !== undefined) this.#leases.attach(entry.lease, key);
   }
 
-  /** Puts back the revision, when all keys are. */
-  restoreRev(rev: number): void {
+  /** Puts back the revision and the time, when all else is. */
+  restoreRev(rev: number, time: number): void {
     this.#rev = rev;
+    this.#time = time;
   }
 
   /** Becomes what another store is, for those who hold on to this one; the other is not to be used any more. */
@@ -109,11 +185,29 @@ export class Store {
     this.#order = other.#order;
     this.#tree = other.#tree;
     this.#digest = other.#digest;
+    this.#leases = other.#leases;
+    this.#sessions = other.#sessions;
+    this.#history = other.#history;
     this.#rev = other.#rev;
+    this.#time = other.#time;
   }
 
-  /** A checksum of everything in the store, its revision included; equal stores have equal ones. */
+  /** A checksum of everything that the store answers from, its revision included; equal stores have equal ones. */
   get hash(): string {
-    return `${this.#digest}-${this.#rev}`;
+    const whole = new Digest(this.#digest);
+    whole.add(this.#leases.digest);
+    whole.add(this.#sessions.digest);
+    whole.toggle(hashOfNumbers(this.#time, this.#leases.last, this.#sessions.last));
+    return `${whole}-${this.#rev}`;
   }
+}
+
+/** What steps come to, key by key: somebody who watches is told what a revision made of a key, not how. */
+function eventsOf(steps: readonly Step[]): Revision {
+  const events = new Map<string, KeyEvent>();
+  for (const { key, entry, prev } of steps) {
+    const first = events.get(key);
+    events.set(key, { key, entry, prev: first === undefined ? prev : first.prev });
+  }
+  return [...events.values()].filter(({ entry, prev }) => entry !== undefined || prev !== undefined);
 }

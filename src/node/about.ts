@@ -2,7 +2,7 @@ import type { LogExtent } from '../ports/storage.ts';
 import type { NodeAddress } from '../wire/address.ts';
 import { failure } from '../wire/errors.ts';
 import { LIMITS } from '../wire/limits.ts';
-import { type ClusterRequest, type NodeRequest, OPS, opsOfStage } from '../wire/ops.ts';
+import { OPS, opsOfStage, type Request } from '../wire/ops.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
 import { VERSION } from '../wire/version.ts';
 import type { LineServer } from './server.ts';
@@ -48,11 +48,7 @@ const NO_RAFT: RaftFacts = { term: 0, commit: 0, applied: 0, log: { first: 0, la
 const startedAt = performance.now();
 
 /** Answers the operations that are about the node asked, the same at every stage. */
-export function answerAboutNode(
-  request: NodeRequest | ClusterRequest,
-  state: NodeState,
-  server: LineServer,
-): Outcome {
+export function answerAboutNode(request: Request, state: NodeState, server: LineServer): Outcome {
   const { node, address, cluster, stage, role, leader, members, rev, keys, raft = NO_RAFT } = state;
   const { hash, ...facts } = raft;
   const ops = opsOfStage(stage);
@@ -105,8 +101,7 @@ export function answerAboutNode(
       return { ok: true, rev, applied: raft.applied, hash };
     case 'quit':
       return { ok: true, rev };
-    case 'init':
-    case 'transfer-leader':
+    default:
       return failed(
         failure('WRONG_STAGE', `${request.op} is for a node of a cluster; this one runs stage ${stage}`),
       );

@@ -1,10 +1,13 @@
-import { apply } from '../kv/commands.ts';
+import { apply, type Command, isCommand, needsTime } from '../kv/commands.ts';
 import type { Store } from '../kv/store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Entry } from '../raft/entry.ts';
 import { type Failure, failure } from '../wire/errors.ts';
+import type { Condition } from '../wire/fields.ts';
+import type { KeyOp } from '../wire/key-ops.ts';
 import type { ChangeRequest } from '../wire/ops.ts';
-import { failed } from '../wire/reply.ts';
+import { failed, type Outcome } from '../wire/reply.ts';
+import type { ClusterTime } from './cluster-time.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { Core } from './host.ts';
 import { IndexedQueue } from './indexed-queue.ts';
@@ -25,6 +28,7 @@ export interface ChangesOptions {
   readonly core: Core;
   readonly forwarding: Forwarding;
   readonly clock: Clock;
+  readonly time: ClusterTime;
   /** Where a node listens, by its id. */
   readonly addressOf: (id: string) => string | undefined;
   /** Has the host take a turn. */
@@ -131,13 +135,19 @@ export class Changes {
   propose(): void {
     const changes = this.#changes;
     if (changes.length === 0) return;
-    this.#changes = [];
     const { state } = this.#core;
     if (state.role !== 'leader' || this.#core.isHandingOver) {
+      this.#changes = [];
       for (const waiting of changes) this.#direct(waiting);
       return;
     }
-    const proposals = changes.map(({ request }) => ({ command: commandOf(request), size: sizeOf(request) }));
+    // A new leader may not tell the time before its no-op is applied; nothing overtakes what waits for that.
+    if (!this.#options.time.canTell && changes.some(({ request }) => needsTime(request))) return;
+    this.#changes = [];
+    const proposals = changes.map(({ request }) => ({
+      command: this.#commandOf(request),
+      size: sizeOf(request),
+    }));
     let index = this.#core.propose(proposals);
     for (const waiting of changes) {
       this.#forsake(index, 'another leader came in between');
@@ -150,7 +160,7 @@ export class Changes {
 
   /** Applies an entry, and answers whoever asked for it here. */
   apply({ index, term, command }: Entry): void {
-    const outcome = isChange(command) ? apply(this.#options.store, command) : undefined;
+    const outcome = isCommand(command) ? this.#carryOut(term, command) : undefined;
     const proposed = this.#proposed.get(index);
     if (proposed === undefined) return;
     this.#forget(index, proposed);
@@ -159,6 +169,17 @@ export class Changes {
       const words = 'another leader came first, and this was not done; try again';
       proposed.responder.answer(failed(failure('NOT_LEADER', words, { leader: null })));
     }
+  }
+
+  #carryOut(term: number, command: Command): Outcome {
+    if (command.at !== undefined) this.#options.time.note(term, command.at);
+    return apply(this.#options.store, command);
+  }
+
+  /** What a change leaves in the log: all of the request but what concerns only its way here. */
+  #commandOf(request: ChangeRequest): unknown {
+    const { id, timeout, forward, ...command } = request;
+    return needsTime(request) ? { ...command, at: this.#options.time.now() } : command;
   }
 
   #forget(index: number, { size }: Proposed): void {
@@ -216,18 +237,26 @@ export class Changes {
   }
 }
 
-/** What a change leaves in the log: all of the request but what concerns only its way here. */
-function commandOf({ id, timeout, forward, ...command }: ChangeRequest): unknown {
-  return command;
-}
-
-function isChange(command: unknown): command is ChangeRequest {
-  if (typeof command !== 'object' || command === null || !('op' in command)) return false;
-  return command.op === 'set' || command.op === 'remove';
-}
-
 /** About how many bytes a change takes in the log. */
 function sizeOf(request: ChangeRequest): number {
-  const conditions = request.if === undefined ? 0 : request.if.length * 100;
-  return 64 + conditions + (request.op === 'set' ? request.key.length + request.value.length : 0);
+  switch (request.op) {
+    case 'set':
+    case 'remove':
+      return sizeOfOp(request);
+    case 'txn': {
+      const ops = [...request.then, ...(request.else ?? [])];
+      return ops.reduce((size, op) => size + sizeOfOp(op), 64 + sizeOfConditions(request.if));
+    }
+    default:
+      return 64;
+  }
+}
+
+function sizeOfOp(op: KeyOp): number {
+  const conditions = 'if' in op ? sizeOfConditions(op.if) : 0;
+  return 64 + conditions + (op.op === 'set' ? op.key.length + op.value.length : 0);
+}
+
+function sizeOfConditions(conditions: readonly Condition[] | undefined): number {
+  return conditions === undefined ? 0 : conditions.length * 100;
 }

@@ -113,10 +113,16 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     switch (request.op) {
       case 'get':
       case 'list':
+      case 'leases':
         this.#replicated.read(request, responder);
         return;
       case 'set':
       case 'remove':
+      case 'txn':
+      case 'grant':
+      case 'renew':
+      case 'revoke':
+      case 'session':
         this.#replicated.change(request, responder);
         return;
       case 'transfer-leader':

@@ -7,12 +7,23 @@ import { isLongerThan, jsonBytes, shortened } from './text.ts';
 export interface Field<T> {
   /** What the field holds, in words that follow "must be". */
   readonly type: string;
-  readonly check: (input: unknown, name: string) => T;
+  readonly check: (input: unknown, name: string, stage: number) => T;
   /** The stage from which requests may carry it; 0 unless told. */
   readonly stage?: number;
 }
 
-function wrong(name: string, type: string, input: unknown): never {
+export type Fields = Readonly<Record<string, Field<unknown>>>;
+
+/** What a checked field holds. */
+export type Held<F> = F extends Field<infer T> ? T : never;
+
+/** Checked fields: those that must be there, and those that may. */
+export type Checked<Spec extends { readonly required: Fields; readonly optional: Fields }> = {
+  readonly [K in keyof Spec['required']]: Held<Spec['required'][K]>;
+} & { readonly [K in keyof Spec['optional']]?: Held<Spec['optional'][K]> };
+
+/** Refuses a field whose content is of the wrong type. */
+export function wrong(name: string, type: string, input: unknown): never {
   refuse('BAD_REQUEST', `"${name}" must be ${type}, not ${describe(input)}`, { field: name });
 }
 
@@ -78,6 +89,8 @@ export const flag: Field<boolean> = {
 };
 
 export const positive = integer('a positive integer', 1, LIMITS.integer);
+export const revision = integer('a revision (an integer from 0)', 0, LIMITS.integer);
+export const seconds = integer(`seconds (an integer from 1 to ${LIMITS.ttl})`, 1, LIMITS.ttl);
 export const pageSize = integer(`an integer from 1 to ${LIMITS.list}`, 1, LIMITS.list);
 
 export type ReadMode = 'linearizable' | 'stale';
@@ -96,11 +109,11 @@ export const nodeId: Field<string> = {
 /** Nodes as `{id: address}`, given on as a list with canonical addresses. */
 export const nodeAddresses: Field<readonly NodeAddress[]> = {
   type: 'an object that gives the address of each node, as {"n1":"127.0.0.1:7001"}',
-  check: (input, name) => {
+  check: (input, name, stage) => {
     const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
     if (!isObject || Object.keys(input).length === 0) wrong(name, nodeAddresses.type, input);
     const nodes = Object.entries(input).map(([id, address]) => {
-      nodeId.check(id, `${name}: ${shortened(id)}`);
+      nodeId.check(id, `${name}: ${shortened(id)}`, stage);
       if (typeof address !== 'string') wrong(`${name}.${id}`, 'an address as host:port', address);
       return { id, address: formatAddress(parseAddress(address)) };
     });
@@ -120,8 +133,7 @@ export interface Condition {
   readonly exists?: true;
 }
 
-const revision = integer('a revision (an integer from 0)', 0, LIMITS.integer);
-const yes: Field<true> = {
+export const yes: Field<true> = {
   type: 'true',
   check: (input, name) => (input === true ? input : wrong(name, 'true', input)),
 };
@@ -135,7 +147,7 @@ const conditionFields: Record<keyof Condition, Field<unknown>> = {
   exists: yes,
 };
 
-function condition(input: unknown, name: string): Condition {
+function condition(input: unknown, name: string, stage: number): Condition {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     wrong(name, 'a condition or a list of them', input);
   }
@@ -150,7 +162,7 @@ function condition(input: unknown, name: string): Condition {
         },
       );
     }
-    conditionFields[part as keyof Condition].check(operand, `${name}.${part}`);
+    conditionFields[part as keyof Condition].check(operand, `${name}.${part}`, stage);
     if (part !== 'key') tests += 1;
   }
   if (tests === 0)
@@ -163,8 +175,8 @@ const conditionNames = `use ${Object.keys(conditionFields).join(', ')}`;
 /** One condition or a list of them, always given on as a list. */
 export const conditions: Field<readonly Condition[]> = {
   type: 'a condition or a list of them',
-  check: (input, name) => {
-    if (!Array.isArray(input)) return [condition(input, name)];
+  check: (input, name, stage) => {
+    if (!Array.isArray(input)) return [condition(input, name, stage)];
     // A guard that has come out empty by mistake must not let a change through.
     if (input.length === 0) wrong(name, conditions.type, input);
     if (input.length > LIMITS.conditions) {
@@ -173,13 +185,16 @@ export const conditions: Field<readonly Condition[]> = {
         limit: LIMITS.conditions,
       });
     }
-    return input.map((item, at) => condition(item, `${name}[${at}]`));
+    return input.map((item, at) => condition(item, `${name}[${at}]`, stage));
   },
 };
 
-/** A field that a later stage brings, and that is still to be built. */
-export function later(stage: number): Field<never> {
-  const check = (_input: unknown, name: string) =>
-    refuse('WRONG_STAGE', `"${name}" comes with stage ${stage}, and is still to be built`, { stage });
-  return { type: `left out before stage ${stage}`, check, stage };
+/** The same field, for requests from a stage on. */
+export function fromStage<T>(stage: number, field: Field<T>): Field<T> {
+  return { ...field, stage };
+}
+
+/** Refuses a field that comes with a later stage than the one that runs. */
+export function refuseStage(name: string, from: number, stage: number): never {
+  refuse('WRONG_STAGE', `"${name}" comes with stage ${from}; this node runs stage ${stage}`, { stage: from });
 }

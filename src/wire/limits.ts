@@ -14,6 +14,10 @@ export const LIMITS = {
   id: 128,
   /** Conditions in one `if`. */
   conditions: 128,
+  /** Operations in each of `then` and `else`. */
+  operations: 128,
+  /** Seconds that a lease or a session may live without being renewed or used: a year. */
+  ttl: 31_536_000,
   /** Keys in one page of `list`; `listDefault` when the request names none. */
   list: 10_000,
   listDefault: 1_000,

@@ -1,25 +1,24 @@
 import {
+  type Checked,
   conditions,
-  type Field,
+  type Fields,
   flag,
-  key,
-  later,
+  fromStage,
+  type Held,
   nodeAddresses,
   nodeId,
   pageSize,
   positive,
-  prefix,
   readMode,
-  value,
+  seconds,
 } from './fields.ts';
+import { KEY_OPS, keyOps } from './key-ops.ts';
 
 /**
  * `node`: about the node asked. `read`: of the store. `change`: of the store, through the log from stage 4.
- * `cluster`: of the cluster itself.
+ * `watch`: of the store's changes, for as long as the connection lasts. `cluster`: of the cluster itself.
  */
-export type OpKind = 'node' | 'read' | 'change' | 'cluster';
-
-type Fields = Readonly<Record<string, Field<unknown>>>;
+export type OpKind = 'node' | 'read' | 'change' | 'watch' | 'cluster';
 
 export interface Op {
   readonly kind: OpKind;
@@ -36,8 +35,8 @@ export interface Op {
 /** Fields that any request may carry, beside `op` and `id`. `timeout` is in milliseconds. */
 export const COMMON_FIELDS = { timeout: positive, forward: flag };
 
-/** Fields that any change may carry. */
-const onceFields = { session: later(6), seq: later(6) };
+/** Fields that any change may carry, always both: they make it happen once, however often it is sent. */
+const onceFields = { session: fromStage(6, positive), seq: fromStage(6, positive) };
 
 /**
  * Every operation, as PROTOCOL's table has it: what the parser checks, what `help` prints, what the tests
@@ -105,32 +104,86 @@ export const OPS = {
     stage: 0,
     about: 'get key [read]: one key with its revisions; value null when absent',
     example: '{"op":"get","key":"/app/db"}',
-    required: { key },
-    optional: { read: readMode },
+    required: KEY_OPS.get.required,
+    optional: { ...KEY_OPS.get.optional, read: readMode },
   },
   set: {
     kind: 'change',
     stage: 0,
-    about: 'set key value [if, prev]: writes one key, when all conditions hold',
+    about: 'set key value [if, lease, prev]: writes one key, when all conditions hold',
     example: '{"op":"set","key":"/app/db","value":"pg","if":{"absent":true}}',
-    required: { key, value },
-    optional: { if: conditions, prev: flag, lease: later(6), ...onceFields },
+    required: KEY_OPS.set.required,
+    optional: { ...KEY_OPS.set.optional, ...onceFields },
   },
   remove: {
     kind: 'change',
     stage: 0,
     about: 'remove key or prefix [if]: removes one key, or all that begin with the prefix',
     example: '{"op":"remove","key":"/app/db"}',
-    required: {},
-    optional: { key, prefix, if: conditions, ...onceFields },
+    required: KEY_OPS.remove.required,
+    optional: { ...KEY_OPS.remove.optional, ...onceFields },
   },
   list: {
     kind: 'read',
     stage: 0,
     about: 'list [prefix, depth, values, limit, after, read]: keys in order, page by page (after = next)',
     example: '{"op":"list","prefix":"/app/","depth":1}',
+    required: KEY_OPS.list.required,
+    optional: { ...KEY_OPS.list.optional, read: readMode },
+  },
+  txn: {
+    kind: 'change',
+    stage: 4,
+    about:
+      'txn then [if, else]: if all conditions hold, then these get, list, set, remove, or else those; all or none',
+    example:
+      '{"op":"txn","if":{"key":"/app/db","exists":true},"then":[{"op":"set","key":"/app/ready","value":"yes"}]}',
+    // biome-ignore lint/suspicious/noThenProperty: a field of the protocol
+    required: { then: keyOps },
+    optional: { if: conditions, else: keyOps, ...onceFields },
+  },
+  grant: {
+    kind: 'change',
+    stage: 6,
+    about:
+      'grant ttl: a lease for so many seconds, renewable; keys that are set with it are removed when it ends',
+    example: '{"op":"grant","ttl":10}',
+    required: { ttl: seconds },
+    optional: onceFields,
+  },
+  renew: {
+    kind: 'change',
+    stage: 6,
+    about: 'renew lease: begins its time anew',
+    example: '{"op":"renew","lease":1}',
+    required: { lease: positive },
+    optional: onceFields,
+  },
+  revoke: {
+    kind: 'change',
+    stage: 6,
+    about: 'revoke lease: ends it at once, and removes its keys',
+    example: '{"op":"revoke","lease":1}',
+    required: { lease: positive },
+    optional: onceFields,
+  },
+  leases: {
+    kind: 'read',
+    stage: 6,
+    about:
+      'leases [from, limit, read]: the leases, how many seconds each has left, page by page (from = next)',
+    example: '{"op":"leases"}',
     required: {},
-    optional: { prefix, depth: positive, values: flag, limit: pageSize, after: prefix, read: readMode },
+    optional: { from: positive, limit: pageSize, read: readMode },
+  },
+  session: {
+    kind: 'change',
+    stage: 6,
+    about:
+      'session [ttl]: a session; changes that carry it and a seq of their own happen once, however often sent',
+    example: '{"op":"session"}',
+    required: {},
+    optional: { ttl: seconds, ...onceFields },
   },
   init: {
     kind: 'cluster',
@@ -154,14 +207,8 @@ export type OpName = keyof typeof OPS;
 
 /** The operations that later stages bring, and the stage that brings each; until then they are WRONG_STAGE. */
 export const LATER_OPS: ReadonlyMap<string, number> = new Map([
-  ['txn', 4],
   ['watch', 4],
   ['unwatch', 4],
-  ['grant', 6],
-  ['renew', 6],
-  ['revoke', 6],
-  ['leases', 6],
-  ['session', 6],
   ['snapshot', 7],
   ['backup', 7],
   ['add-learner', 8],
@@ -180,18 +227,14 @@ export function opsOfStage(stage: number): OpName[] {
   return (Object.keys(OPS) as OpName[]).filter(name => OPS[name].stage <= stage);
 }
 
-type Held<F> = F extends Field<infer T> ? T : never;
 type Common = { readonly [K in keyof typeof COMMON_FIELDS]?: Held<(typeof COMMON_FIELDS)[K]> };
 
 /** What identifies a request to the client that sent it. */
 export type RequestId = string | number;
 
 /** A checked request of one operation. */
-export type RequestOf<Name extends OpName> = { readonly op: Name; readonly id?: RequestId } & Common & {
-    readonly [K in keyof (typeof OPS)[Name]['required']]: Held<(typeof OPS)[Name]['required'][K]>;
-  } & {
-    readonly [K in keyof (typeof OPS)[Name]['optional']]?: Held<(typeof OPS)[Name]['optional'][K]>;
-  };
+export type RequestOf<Name extends OpName> = { readonly op: Name; readonly id?: RequestId } & Common &
+  Checked<(typeof OPS)[Name]>;
 
 /** A checked request. */
 export type Request = { [Name in OpName]: RequestOf<Name> }[OpName];
@@ -202,5 +245,8 @@ type NamesOf<Kind extends OpKind> = {
 
 export type ReadRequest = { [Name in NamesOf<'read'>]: RequestOf<Name> }[NamesOf<'read'>];
 export type ChangeRequest = { [Name in NamesOf<'change'>]: RequestOf<Name> }[NamesOf<'change'>];
+/** A change of keys alone, which every stage has. */
+export type KeyChange = RequestOf<'set'> | RequestOf<'remove'>;
+export type WatchRequest = { [Name in NamesOf<'watch'>]: RequestOf<Name> }[NamesOf<'watch'>];
 export type ClusterRequest = { [Name in NamesOf<'cluster'>]: RequestOf<Name> }[NamesOf<'cluster'>];
 export type NodeRequest = { [Name in NamesOf<'node'>]: RequestOf<Name> }[NamesOf<'node'>];

@@ -1,7 +1,18 @@
 import { failure, RaftlineError, refuse } from './errors.ts';
-import type { Field } from './fields.ts';
+import { type Field, refuseStage } from './fields.ts';
+import { checkRemove } from './key-ops.ts';
 import { LIMITS } from './limits.ts';
-import { COMMON_FIELDS, LATER_OPS, OPS, type Op, opsOfStage, type Request, type RequestId } from './ops.ts';
+import {
+  type ChangeRequest,
+  COMMON_FIELDS,
+  LATER_OPS,
+  OPS,
+  type Op,
+  opsOfStage,
+  type Request,
+  type RequestId,
+  type RequestOf,
+} from './ops.ts';
 import { isLongerThan, nearest, shortened } from './text.ts';
 
 /** Words that a person may type bare: `ping` means `{"op":"ping"}`. */
@@ -114,12 +125,8 @@ export function checkRequest(input: Input, stage: number): Request {
     if (name === 'op' || name === 'id') continue;
     const field = fields.get(name);
     if (field === undefined) unknownField(op, spec, name);
-    if (field.stage !== undefined && field.stage > stage) {
-      refuse('WRONG_STAGE', `"${name}" comes with stage ${field.stage}; this node runs stage ${stage}`, {
-        stage: field.stage,
-      });
-    }
-    const checked = field.check(content, name);
+    if (field.stage !== undefined && field.stage > stage) refuseStage(name, field.stage, stage);
+    const checked = field.check(content, name, stage);
     if (checked !== content) input[name] = checked;
   }
   for (const name in spec.required) {
@@ -128,7 +135,8 @@ export function checkRequest(input: Input, stage: number): Request {
     }
   }
   const request = input as unknown as Request;
-  if (request.op === 'remove') checkRemove(request);
+  CHECKS[request.op]?.(request);
+  if (spec.kind === 'change') checkOnce(request as ChangeRequest);
   return request;
 }
 
@@ -156,13 +164,24 @@ function unknownField(op: string, spec: Op, name: string): never {
   });
 }
 
-function checkRemove(request: Extract<Request, { op: 'remove' }>): void {
-  if ((request.key === undefined) === (request.prefix === undefined)) {
-    refuse('BAD_REQUEST', 'remove needs either "key" or "prefix", and not both', { field: 'key' });
+/** What the fields of an operation have to do with each other. */
+const CHECKS: { readonly [Name in Request['op']]?: (request: Request) => void } = {
+  remove: request => checkRemove(request as RequestOf<'remove'>, 'remove'),
+  txn: request => checkTransaction(request as RequestOf<'txn'>),
+};
+
+function checkTransaction(request: RequestOf<'txn'>): void {
+  if (request.if?.some(condition => condition.key === undefined)) {
+    refuse('BAD_REQUEST', 'in a txn, each condition of "if" needs a "key" of its own', { field: 'if' });
   }
-  if (request.prefix !== undefined && request.if?.some(condition => condition.key === undefined)) {
-    refuse('BAD_REQUEST', 'with a prefix, each condition needs a "key" of its own', { field: 'if' });
-  }
+}
+
+function checkOnce({ op, session, seq }: ChangeRequest): void {
+  if ((session === undefined) === (seq === undefined)) return;
+  const missing = session === undefined ? 'session' : 'seq';
+  refuse('BAD_REQUEST', `${op} has one of "session" and "seq" alone: give both, or neither`, {
+    field: missing,
+  });
 }
 
 /** Whether a parsed JSON value has at most `levels` levels of arrays and objects. */

@@ -60,3 +60,8 @@ export function jsonBytes(text: string): number {
 export function quoted(text: string): string {
   return /^[ !#-[\]-~]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
 }
+
+/** The bytes of UTF-8 that a value takes once it is written as JSON. */
+export function jsonBytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}

@@ -1,4 +1,5 @@
 import { apply } from '../../src/kv/commands.ts';
+import { NO_HISTORY } from '../../src/kv/history.ts';
 import { answer } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import { answerAboutNode, type NodeState } from '../../src/node/about.ts';
@@ -11,7 +12,7 @@ import type { Request } from '../../src/wire/ops.ts';
 class SingleNode implements Service {
   readonly stage: number;
   readonly #id: string;
-  readonly #store = new Store();
+  readonly #store = new Store(undefined, NO_HISTORY);
   readonly #server: LineServer;
   #address = '';
 

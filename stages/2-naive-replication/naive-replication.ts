@@ -2,12 +2,12 @@ import { apply } from '../../src/kv/commands.ts';
 import { conflict } from '../../src/kv/conditions.ts';
 import type { Store } from '../../src/kv/store.ts';
 import { failure } from '../../src/wire/errors.ts';
-import type { ChangeRequest } from '../../src/wire/ops.ts';
+import type { KeyChange } from '../../src/wire/ops.ts';
 import { failed, type Outcome } from '../../src/wire/reply.ts';
 
 /** The leader's change for a follower's map, and the follower's word that it is written there. */
 export type NaiveMessage =
-  | { readonly type: 'replicate'; readonly number: number; readonly command: ChangeRequest }
+  | { readonly type: 'replicate'; readonly number: number; readonly command: KeyChange }
   | { readonly type: 'replicated'; readonly number: number };
 
 export interface NaiveOptions {
@@ -20,7 +20,7 @@ export interface NaiveOptions {
 
 /** A change on its way: who has written it, who cannot. */
 interface Proposal {
-  readonly command: ChangeRequest;
+  readonly command: KeyChange;
   readonly answer: (outcome: Outcome) => void;
   readonly written: Set<string>;
   readonly missing: Set<string>;
@@ -50,7 +50,7 @@ export class NaiveReplication {
   }
 
   /** At the leader: takes a change, and gives back its number for `giveUp`; none when it is answered already. */
-  propose(command: ChangeRequest, answer: (outcome: Outcome) => void): number | undefined {
+  propose(command: KeyChange, answer: (outcome: Outcome) => void): number | undefined {
     const conflicting = conflict(this.#store, command.if, command.key);
     if (conflicting) {
       answer(failed(conflicting));

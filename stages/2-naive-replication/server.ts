@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { NO_HISTORY } from '../../src/kv/history.ts';
 import { answerLocally } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import { answerAboutNode, type NodeState } from '../../src/node/about.ts';
@@ -12,7 +13,7 @@ import { notLeader } from '../../src/node/waiting.ts';
 import type { Codec, TransportListener } from '../../src/ports/transport.ts';
 import type { NodeAddress } from '../../src/wire/address.ts';
 import { refuse } from '../../src/wire/errors.ts';
-import type { ChangeRequest, ReadRequest, Request } from '../../src/wire/ops.ts';
+import type { KeyChange, ReadRequest, Request } from '../../src/wire/ops.ts';
 import { failed } from '../../src/wire/reply.ts';
 import { checkRequest } from '../../src/wire/request.ts';
 import { type NaiveMessage, NaiveReplication } from './naive-replication.ts';
@@ -43,7 +44,7 @@ class NaiveNode implements Service, TransportListener<Message> {
   readonly #nodes: readonly NodeAddress[];
   readonly #leader: NodeAddress;
   readonly #cluster: string;
-  readonly #store = new Store();
+  readonly #store = new Store(undefined, NO_HISTORY);
   readonly #server: LineServer;
   readonly #peers: Peers<Message>;
   readonly #forwarding: Forwarding;
@@ -130,7 +131,7 @@ class NaiveNode implements Service, TransportListener<Message> {
     responder.answer(answerLocally(this.#store, request));
   }
 
-  #change(request: ChangeRequest, responder: Responder): void {
+  #change(request: KeyChange, responder: Responder): void {
     if (this.#leads) {
       const { id, timeout, forward, ...command } = request;
       const number = this.#replication.propose(command, outcome => responder.answer(outcome));

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { apply } from '../../src/kv/commands.ts';
-import { Digest, hashOf as hashOfEntry } from '../../src/kv/digest.ts';
+import { Digest, hashOf as hashOfEntry, hashOfNumbers } from '../../src/kv/digest.ts';
 import { answer } from '../../src/kv/queries.ts';
 import { Store } from '../../src/kv/store.ts';
 import type { Condition } from '../../src/wire/fields.ts';
-import type { ChangeRequest, ReadRequest } from '../../src/wire/ops.ts';
+import type { KeyChange, RequestOf } from '../../src/wire/ops.ts';
 import { type Random, withSeed } from '../shared/random.ts';
 
 interface Entry {
@@ -13,6 +13,8 @@ interface Entry {
   readonly mod: number;
   readonly version: number;
 }
+
+type KeyRead = RequestOf<'get'> | RequestOf<'list'>;
 
 /** The contract of §1 written down the slow way: a Map, and every list made anew by sorting all keys. */
 class Model {
@@ -24,7 +26,7 @@ class Model {
     this.rev = rev;
   }
 
-  apply(request: ChangeRequest): object {
+  apply(request: KeyChange): object {
     for (const condition of request.if ?? []) {
       const key = condition.key ?? request.key ?? '';
       if (!this.#holds(condition, this.map.get(key)))
@@ -48,7 +50,7 @@ class Model {
     return { ok: true, rev: this.rev, removed: doomed.length };
   }
 
-  answer(request: ReadRequest): object {
+  answer(request: KeyRead): object {
     const absent = { value: null, create: 0, mod: 0, version: 0 };
     if (request.op === 'get') {
       return { ok: true, rev: this.rev, key: request.key, ...(this.map.get(request.key) ?? absent) };
@@ -114,7 +116,7 @@ function conditions(random: Random, at: number): { if?: Condition[] } {
   return { if: Array.from({ length: random.below(3) }, one) };
 }
 
-function change(random: Random, at: number): ChangeRequest {
+function change(random: Random, at: number): KeyChange {
   const common = conditions(random, at);
   if (random.chance(0.7)) {
     return {
@@ -129,7 +131,7 @@ function change(random: Random, at: number): ChangeRequest {
   return { op: 'remove', prefix: key(random), ...common };
 }
 
-function read(random: Random): ReadRequest {
+function read(random: Random): KeyRead {
   if (random.chance(0.4)) return { op: 'get', key: key(random) };
   return {
     op: 'list',
@@ -150,6 +152,7 @@ function told(outcome: ReturnType<typeof apply>): object {
 function hashOf({ map, rev }: Model): string {
   const digest = new Digest();
   for (const [name, entry] of map) digest.toggle(hashOfEntry(name, entry));
+  digest.toggle(hashOfNumbers(0, 0, 0));
   return `${digest}-${rev}`;
 }
 

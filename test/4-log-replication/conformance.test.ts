@@ -3,6 +3,7 @@ import { conformance } from '../shared/conformance.ts';
 
 conformance({
   name: 'the leader of stage 4',
+  stage: 4,
   start: () => startCluster(4, theLeader),
   exceptions: { reads: { local: true }, linearizable: false },
 });

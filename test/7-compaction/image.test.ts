@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { apply, type Command } from '../../src/kv/commands.ts';
 import { ImageReader, imageOf } from '../../src/kv/image.ts';
 import { Store } from '../../src/kv/store.ts';
 import { withSeed } from '../shared/random.ts';
@@ -35,6 +36,70 @@ describe('the image of a state', () => {
       store.commit();
     }
     expect(read(records).hash).to.equal(hash);
+  });
+
+  it('brings leases, sessions with what they remember, the time, and the history for those who watch', () => {
+    const store = new Store();
+    for (const command of [
+      { op: 'grant', ttl: 10, at: 1_000 },
+      { op: 'session', ttl: 60, at: 2_000 },
+      { op: 'set', key: '/leased', value: 'x', lease: 1, session: 1, seq: 3, prev: true, at: 3_000 },
+      {
+        op: 'set',
+        key: '/leased',
+        value: 'y',
+        lease: 1,
+        if: [{ absent: true }],
+        session: 1,
+        seq: 4,
+        at: 3_000,
+      },
+      { op: 'set', key: '/a', value: 'x' },
+      { op: 'set', key: '/a', value: 'y' },
+      { op: 'remove', prefix: '/' },
+      { op: 'set', key: '/leased', value: 'z', lease: 1 },
+      { op: 'session', at: 4_000 },
+      { op: 'time', at: 5_000 },
+    ] as const) {
+      apply(store, command as Command);
+    }
+    const copy = read(lines(store));
+    expect([copy.hash, copy.time, copy.history.last]).to.deep.equal([store.hash, 5_000, 5]);
+    expect([...copy.leases.entries(0)]).to.deep.equal([...store.leases.entries(0)]);
+    expect(copy.leases.keysOf(1)).to.deep.equal(['/leased']);
+    expect([...copy.sessions.entries()]).to.deep.equal([...store.sessions.entries()]);
+    const again = {
+      op: 'set',
+      key: '/leased',
+      value: 'x',
+      lease: 1,
+      session: 1,
+      seq: 3,
+      prev: true,
+      at: 6_000,
+    } as const;
+    for (const one of [store, copy]) {
+      expect(apply(one, again)).to.deep.equal({ ok: true, rev: 1, mod: 1, prev: null });
+    }
+    for (let rev = 1; rev <= 5; rev += 1) {
+      const told = store.history.at(rev)?.map(({ key, entry, prev }) => ({ key, entry, prev }));
+      expect(copy.history.at(rev)).to.deep.equal(told);
+    }
+    for (const one of [store, copy]) apply(one, { op: 'time', at: 60_000 });
+    expect([copy.hash, copy.size, copy.sessions.size]).to.deep.equal([store.hash, 0, 2]);
+  });
+
+  it('brings no more history than is kept', () => {
+    const store = new Store(undefined, { revisions: 100, characters: 1_000_000 });
+    for (let step = 0; step < 250; step += 1) apply(store, { op: 'set', key: '/a', value: String(step) });
+    const copy = read(lines(store));
+    expect([copy.history.compacted, copy.history.last]).to.deep.equal([150, 250]);
+    expect(copy.history.at(151)?.[0])
+      .to.deep.include({ key: '/a' })
+      .and.nested.include({ 'entry.value': '150' });
+    const reader = new ImageReader({ revisions: 10, characters: 1_000_000 });
+    for (const record of lines(store)) reader.take(record);
+    expect(reader.finish().history.compacted).to.equal(240);
   });
 
   it('is refused when a key is missing, changed, there twice, or no key', () => {

@@ -2,26 +2,30 @@ import type { RunningNode } from '../../src/node/options.ts';
 import { aboutTheNode } from './conformance/about-the-node.ts';
 import { conditions } from './conformance/conditions.ts';
 import { keys } from './conformance/keys.ts';
+import { leases } from './conformance/leases.ts';
 import { limits } from './conformance/limits.ts';
 import { lines } from './conformance/lines.ts';
 import { lists } from './conformance/lists.ts';
+import { sessions } from './conformance/sessions.ts';
 import type { Exceptions, Subject } from './conformance/subject.ts';
 import { text } from './conformance/text.ts';
+import { transactions } from './conformance/transactions.ts';
 import { LineClient } from './line-client.ts';
 
 /** A stage's node to hold against the contract. `start` resolves once the node takes changes. */
 export interface Conforming {
   readonly name: string;
+  readonly stage: number;
   readonly start: () => Promise<Pick<RunningNode, 'address' | 'close'>>;
   readonly exceptions?: Exceptions;
 }
 
 /**
- * What PROTOCOL §1 promises of `help hello ping status quit get set remove list`, asked over TCP of one node. It
+ * What PROTOCOL §1 promises of the operations of a stage, asked over TCP of one node. It
  * takes the numbers of revisions as they come, so that it may run against a node in use.
  */
-export function conformance({ name, start, exceptions = {} }: Conforming): void {
-  describe(`${name} keeps the contract of the key-value operations`, () => {
+export function conformance({ name, stage, start, exceptions = {} }: Conforming): void {
+  describe(`${name} keeps the contract`, () => {
     let node: Pick<RunningNode, 'address' | 'close'>;
     let rooms = 0;
     const clients: LineClient[] = [];
@@ -54,5 +58,10 @@ export function conformance({ name, start, exceptions = {} }: Conforming): void 
     text(subject);
     lines(subject);
     limits(subject);
+    if (stage >= 4) transactions(subject);
+    if (stage >= 6) {
+      leases(subject);
+      sessions(subject);
+    }
   });
 }

@@ -1,4 +1,4 @@
-import type { ChangeRequest, Request, RequestOf } from '../../src/wire/ops.ts';
+import type { KeyChange, Request, RequestOf } from '../../src/wire/ops.ts';
 import type { Outcome, Success } from '../../src/wire/reply.ts';
 import { type Ledger, markOf } from './ledger.ts';
 import { FAULT, violated } from './violation.ts';
@@ -60,7 +60,7 @@ export class Answers {
     return rev;
   }
 
-  #judgeChange(node: string, request: ChangeRequest, outcome: Outcome, floor: number): number {
+  #judgeChange(node: string, request: KeyChange, outcome: Outcome, floor: number): number {
     const mark = markOf(request);
     const done = this.#ledger.doneOf(mark);
     const isConflict = !outcome.ok && outcome.error.code === 'CONFLICT';

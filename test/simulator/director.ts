@@ -1,5 +1,5 @@
 import type { NodeMessage } from '../../src/node/raft-codec.ts';
-import type { ChangeRequest, Request } from '../../src/wire/ops.ts';
+import type { KeyChange, Request } from '../../src/wire/ops.ts';
 import type { Outcome } from '../../src/wire/reply.ts';
 import { marked } from './ledger.ts';
 import type { SimNode } from './sim-node.ts';
@@ -115,7 +115,7 @@ export class Director {
   }
 
   /** Sends a change to a node. */
-  change(node: SimNode, request: ChangeRequest): Asked {
+  change(node: SimNode, request: KeyChange): Asked {
     this.#count += 1;
     return this.ask(node, { ...request, if: [...(request.if ?? []), marked(`s${this.#count}`)] });
   }

@@ -1,6 +1,6 @@
 import { entryLine } from '../../src/node/record.ts';
 import type { Entry } from '../../src/raft/entry.ts';
-import type { ChangeRequest } from '../../src/wire/ops.ts';
+import type { KeyChange } from '../../src/wire/ops.ts';
 import { type Effect, Model } from './model.ts';
 import { violated } from './violation.ts';
 
@@ -72,7 +72,7 @@ export class Ledger {
     return true;
   }
 
-  #apply(index: number, command: ChangeRequest): void {
+  #apply(index: number, command: KeyChange): void {
     const effect = this.model.change(command);
     const mark = markOf(command);
     const before = this.#done.get(mark);
@@ -87,7 +87,7 @@ export class Ledger {
   }
 }
 
-function isChange(command: unknown): command is ChangeRequest {
+function isChange(command: unknown): command is KeyChange {
   const op = (command as { op?: unknown } | null)?.op;
   return op === 'set' || op === 'remove';
 }
@@ -101,7 +101,7 @@ export function marked(mark: string): { readonly key: string; readonly absent: t
 }
 
 /** The mark of a change. */
-export function markOf(command: ChangeRequest): string {
+export function markOf(command: KeyChange): string {
   for (const { key } of command.if ?? []) if (key?.startsWith(MARK)) return key.slice(MARK.length);
   throw new Error('a change without a mark');
 }

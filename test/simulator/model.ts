@@ -1,4 +1,4 @@
-import type { ChangeRequest } from '../../src/wire/ops.ts';
+import type { KeyChange } from '../../src/wire/ops.ts';
 
 /** A key as a read shows it. */
 export interface Seen {
@@ -35,7 +35,7 @@ export class Model {
     return this.#versions.get(key)?.findLast(version => version.rev <= rev)?.seen ?? ABSENT;
   }
 
-  change(command: ChangeRequest): Effect {
+  change(command: KeyChange): Effect {
     const { key = '' } = command;
     const now = this.at(key, this.#rev);
     for (const condition of command.if ?? []) {

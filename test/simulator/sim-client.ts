@@ -1,4 +1,4 @@
-import type { ChangeRequest, Request, RequestOf } from '../../src/wire/ops.ts';
+import type { KeyChange, Request, RequestOf } from '../../src/wire/ops.ts';
 import type { Outcome } from '../../src/wire/reply.ts';
 import type { Action, Condition, Result } from '../shared/register.ts';
 import type { Answers } from './answers.ts';
@@ -218,7 +218,7 @@ function resultOf(request: Request, outcome: Outcome | undefined): Result {
 }
 
 /** The operation as the checker of histories knows it: without its mark, which always holds. */
-function actionOf(request: RequestOf<'get'> | ChangeRequest): Action {
+function actionOf(request: RequestOf<'get'> | KeyChange): Action {
   if (request.op === 'get') return { op: 'get' };
   const condition = request.if?.find(({ key }) => key === undefined) as Condition | undefined;
   const only = condition === undefined ? {} : { if: condition };

@@ -40,3 +40,9 @@ export async function setAll(client: LineClient, keys: readonly string[], value 
   }
   return rev;
 }
+
+/** A transaction of these operations. */
+export function txn(ops: unknown, more: object = {}): object {
+  // biome-ignore lint/suspicious/noThenProperty: a field of the protocol
+  return { op: 'txn', then: ops, ...more };
+}

@@ -1,0 +1,36 @@
+import { type Hash, hashOfBoth, hashOfNumbers, hashOfText } from './digest.ts';
+
+/**
+ * A hash of a JSON value: the same for two that say the same, in whatever order their fields stand. It tells a request
+ * that is sent again from another one under the same number.
+ */
+export function fingerprintOf(value: unknown): Hash {
+  if (typeof value === 'string') return hashOfBoth(STRING, hashOfText(value));
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? ofList(value) : ofFields(value as Readonly<Record<string, unknown>>);
+  }
+  return hashOfText(String(value));
+}
+
+const STRING = hashOfText('a string');
+const FIELD = hashOfText('a field');
+
+function ofList(items: readonly unknown[]): Hash {
+  return items.reduce(
+    (hash: Hash, item) => hashOfBoth(hash, fingerprintOf(item)),
+    hashOfNumbers(items.length),
+  );
+}
+
+/** A sum, which no order changes; what is undefined is not there, since JSON would leave it out. */
+function ofFields(fields: Readonly<Record<string, unknown>>): Hash {
+  let { high, low } = FIELD;
+  for (const name in fields) {
+    const value = fields[name];
+    if (value === undefined) continue;
+    const field = hashOfBoth(hashOfText(name), fingerprintOf(value));
+    high = (high + field.high) | 0;
+    low = (low + field.low) | 0;
+  }
+  return { high, low };
+}
