@@ -95,7 +95,8 @@ export class Call {
     // nobody uses does no harm: it ends by itself.
     this.#isSafe = op === 'session' || (known !== undefined && !mayChange(op as OpName));
     const isNumbered = fields.session !== undefined || fields.seq !== undefined;
-    this.#takesSession = !isNumbered && known !== undefined && Object.hasOwn(known.optional, 'seq');
+    const isNumberable = known !== undefined && Object.hasOwn(known.optional, 'seq');
+    this.#takesSession = !isNumbered && isNumberable && op !== 'session';
     this.#hasOwnSession = fields.session !== undefined && fields.seq !== undefined;
     this.timeout = timeout;
     this.deadline = performance.now() + timeout;
