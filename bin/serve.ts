@@ -10,6 +10,7 @@ import { RaftlineError, refuse } from '../src/wire/errors.ts';
 import { OPS } from '../src/wire/ops.ts';
 import { nearest } from '../src/wire/text.ts';
 import { FIRST_STAGE_WITH_DATA, STAGES, type Stage } from '../stages/stages.ts';
+import { COMPACTION_FLAGS, readLimits } from './compaction-flags.ts';
 import { readTiming, TIMING_FLAGS } from './timing-flags.ts';
 
 /** Milliseconds after which a shutdown that hangs is cut short. */
@@ -62,6 +63,7 @@ From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for 
       about: 'one more address, where clients may speak gRPC',
     },
     ...TIMING_FLAGS,
+    ...COMPACTION_FLAGS,
     'peer-proxy': {
       type: 'string',
       value: 'http://ID@ADDRESS',
@@ -125,6 +127,7 @@ function readOptions(call: Call, stage: Stage): NodeOptions {
   const timing = readTiming(call);
   const transport = named('transport', name => readTransport(name, stage));
   const grpcListen = named('grpc-listen', parseAddress);
+  const limits = readLimits(call);
   if (stage.nodes === 1 && nodes !== undefined && nodes.length > 1) {
     refuse(
       'BAD_REQUEST',
@@ -148,6 +151,7 @@ function readOptions(call: Call, stage: Stage): NodeOptions {
     ...(grpcListen && { grpcListen }),
     ...(peerProxy && { peerProxy }),
     ...(timing && { timing }),
+    ...(limits && { limits }),
     ...(data && stage.number >= FIRST_STAGE_WITH_DATA && { data }),
   };
 }

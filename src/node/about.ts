@@ -38,6 +38,8 @@ export interface RaftFacts {
   readonly commit: number;
   readonly applied: number;
   readonly log: LogExtent;
+  /** From stage 7, once there is one. */
+  readonly snapshot?: { readonly index: number; readonly term: number; readonly bytes: number };
   readonly hash: string;
   /** From stage 5, at a follower: milliseconds since the leader was last heard. */
   readonly silence?: number;
@@ -50,7 +52,7 @@ const startedAt = performance.now();
 /** Answers the operations that are about the node asked, the same at every stage. */
 export function answerAboutNode(request: Request, state: NodeState, server: LineServer): Outcome {
   const { node, address, cluster, stage, role, leader, members, rev, keys, raft = NO_RAFT } = state;
-  const { hash, ...facts } = raft;
+  const { hash, snapshot = { index: 0, term: 0, bytes: 0 }, ...facts } = raft;
   const ops = opsOfStage(stage);
   switch (request.op) {
     case 'help':
@@ -88,7 +90,7 @@ export function answerAboutNode(request: Request, state: NodeState, server: Line
         role,
         leader,
         ...facts,
-        snapshot: { index: 0, term: 0, bytes: 0 },
+        snapshot,
         keys,
         connections: server.connections,
         watches: 0,

@@ -182,6 +182,13 @@ export class Changes {
     return needsTime(request) ? { ...command, at: this.#options.time.now() } : command;
   }
 
+  /** A snapshot stands for everything up to an index: what it did with what was proposed here, it does not tell. */
+  restored(through: number): void {
+    for (const [index] of this.#proposed) {
+      if (index <= through) this.#forsake(index, 'a snapshot came from another leader');
+    }
+  }
+
   #forget(index: number, { size }: Proposed): void {
     this.#proposed.delete(index);
     this.#uncommitted -= size;

@@ -19,6 +19,7 @@ export class DataDirectory {
   readonly node: string;
   readonly vote: string;
   readonly log: string;
+  readonly snapshots: string;
   readonly #files: FileSystem;
 
   constructor(files: FileSystem, path: string) {
@@ -27,6 +28,7 @@ export class DataDirectory {
     this.node = join(path, 'node.json');
     this.vote = join(path, 'vote.ndjson');
     this.log = join(path, 'log');
+    this.snapshots = join(path, 'snapshots');
   }
 
   /** Whose it is, or undefined where no node has ever been. Throws for what this version cannot read. */
@@ -112,6 +114,7 @@ export class DataDirectory {
   /** Lays out the directory of a node that has never been, up to but without `node.json`. */
   layOut(firstSegment: string): void {
     this.#files.makeDirectory(this.log);
+    this.#files.makeDirectory(this.snapshots);
     for (const path of [this.vote, firstSegment]) {
       const fd = this.#files.open(path, 'a', FILE_MODE);
       this.#files.fsyncNow(fd);

@@ -8,6 +8,7 @@ import type { Obstacle } from '../raft/obstacle.ts';
 import type { Proposal } from '../raft/proposal.ts';
 import type { ReadGrant, Ready } from '../raft/ready.ts';
 import type { State } from '../raft/state.ts';
+import type { Compaction, SnapshotCore } from './compaction.ts';
 
 /** What every stage's wiring of the core offers its host; a stage that has no time yet has no ticks. */
 export interface Core {
@@ -23,6 +24,8 @@ export interface Core {
   readonly isHandingOver?: boolean;
   /** From stage 5: ticks since this node last heard its leader. */
   readonly silence?: number;
+  /** From stage 7. */
+  readonly snapshots?: SnapshotCore;
   tick?(): void;
   read?(number: number): void;
   transfer?(to: string): void;
@@ -51,6 +54,8 @@ export interface HostOptions {
   readonly transport: Transport<Message>;
   readonly clock: Clock;
   readonly machine: Machine;
+  /** From stage 7. */
+  readonly compaction?: Compaction | undefined;
   /** Milliseconds of a tick. */
   readonly tick: number;
 }
@@ -75,6 +80,7 @@ export class Host implements StorageListener {
   readonly #transport: Transport<Message>;
   readonly #clock: Clock;
   readonly #machine: Machine;
+  readonly #compaction: Compaction | undefined;
   readonly #ticker: { stop(): void };
   #isTurnDue = false;
   #isStopped = false;
@@ -83,12 +89,13 @@ export class Host implements StorageListener {
   /** The highest index applied to the state machine. */
   #applied: number;
 
-  constructor({ core, storage, transport, clock, machine, tick }: HostOptions) {
+  constructor({ core, storage, transport, clock, machine, compaction, tick }: HostOptions) {
     this.#core = core;
     this.#storage = storage;
     this.#transport = transport;
     this.#clock = clock;
     this.#machine = machine;
+    this.#compaction = compaction;
     this.#applied = core.state.handed;
     this.#ticker = clock.every(tick, () => this.#onTick());
     this.wake();
@@ -117,6 +124,11 @@ export class Host implements StorageListener {
     this.wake();
   }
 
+  /** A snapshot has taken the place of everything up to an index. */
+  restored(index: number): void {
+    this.#applied = index;
+  }
+
   /** Has a turn run soon. */
   wake(): void {
     if (this.#isTurnDue || this.#isStopped) return;
@@ -141,18 +153,21 @@ export class Host implements StorageListener {
     this.#machine.beforeReady();
     const ready = this.#core.ready();
     this.#send(ready.messages);
-    if (ready.ballot !== undefined || ready.entries.length > 0 || ready.commit !== undefined) {
-      const { mark, ballot, entries, commit } = ready;
-      this.#storage.write({ mark, ballot, entries, commit });
-    }
+    const { mark, ballot, begins, entries, commit } = ready;
+    const isNews = ballot !== undefined || begins !== undefined || commit !== undefined;
+    if (isNews || entries.length > 0) this.#storage.write({ mark, ballot, begins, entries, commit });
     if (ready.answers.length > 0) this.#held.push({ mark: ready.mark, answers: ready.answers });
     this.#release();
     for (const entry of ready.committed) {
       this.#machine.apply(entry);
       this.#applied = entry.index;
+      this.#compaction?.applied(entry);
     }
     for (const read of ready.reads) this.#machine.granted(read);
+    for (const piece of ready.pieces) this.#compaction?.take(piece);
+    if (ready.pieces.length > 0) this.wake(); // for the answers
     this.#machine.afterTurn();
+    this.#compaction?.afterTurn();
   }
 
   #release(): void {
@@ -167,11 +182,15 @@ export class Host implements StorageListener {
   }
 
   #send(envelopes: readonly Envelope[]): void {
-    for (const { to, message } of envelopes) this.#transport.send(to, this.#filled(message));
+    for (const { to, message } of envelopes) {
+      const filled = this.#filled(message);
+      if (filled !== undefined) this.#transport.send(to, filled);
+    }
   }
 
-  /** Reads from disk the entries that the core no longer has in memory. */
-  #filled(message: Message): Message {
+  /** Reads from disk the entries that the core no longer has in memory, and the pieces of snapshots that go. */
+  #filled(message: Message): Message | undefined {
+    if (message.type === 'install') return this.#compaction?.filled(message);
     if (message.type !== 'append' || message.stored === undefined) return message;
     const { stored, ...head } = message;
     const entries = this.#storage.read(stored.from, stored.to, READ_BYTES);

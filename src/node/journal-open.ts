@@ -1,6 +1,8 @@
 import { writeSync } from 'node:fs';
+import { Store } from '../kv/store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Recovered, StorageListener } from '../ports/storage.ts';
+import type { Position } from '../raft/entry.ts';
 import { AppendFile } from './append-file.ts';
 import { BallotFile, type ReadBallot, readBallot } from './ballot-file.ts';
 import { DataDirectory } from './data-directory.ts';
@@ -8,9 +10,11 @@ import { DataError, damaged } from './data-error.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { codeOf, DISK, type FileSystem } from './file-system.ts';
 import { Journal } from './journal.ts';
-import { type Base, Replay } from './journal-replay.ts';
+import { findStart, type Start } from './journal-start.ts';
+import { beginLine } from './record.ts';
 import { listSegments, segmentPath } from './segment.ts';
 import { SegmentedLog } from './segmented-log.ts';
+import { SnapshotFiles, setAside } from './snapshot-files.ts';
 import { SpareDescriptor } from './spare-descriptor.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -19,8 +23,6 @@ export interface JournalOptions {
   readonly segmentBytes?: number;
   /** Bytes after which the file of ballots is written anew. */
   readonly ballotBytes?: number;
-  /** The entry for which a snapshot stands, and all before it. */
-  readonly base?: Base;
   readonly files?: FileSystem;
   readonly clock?: Clock;
   /** Is told what the node must not outlive; by default it says so and ends the process. */
@@ -33,6 +35,8 @@ export interface JournalOptions {
 export interface OpenedJournal {
   readonly storage: Journal;
   readonly recovered: Recovered;
+  /** The state that the newest snapshot holds; an empty one where there is none. */
+  readonly state: Store;
   /** The cluster that the directory belongs to, or null when the node is part of none yet. */
   readonly cluster: string | null;
   /** Writes that the node is part of a cluster from now on. */
@@ -93,13 +97,13 @@ class Opening {
   readonly #files: FileSystem;
   readonly #directory: DataDirectory;
   readonly #options: JournalOptions;
-  readonly #base: Base;
+  readonly #warn: (message: string) => void;
 
   constructor(files: FileSystem, path: string, options: JournalOptions) {
     this.#files = files;
     this.#directory = new DataDirectory(files, path);
     this.#options = options;
-    this.#base = options.base ?? { index: 0, term: 0 };
+    this.#warn = options.warn ?? toStandardError;
   }
 
   open(node: string, cluster: string | null, listener: StorageListener, release: () => void): OpenedJournal {
@@ -107,24 +111,32 @@ class Opening {
     const found = directory.identity();
     if (found === undefined) {
       this.#refuseLeftovers();
-      directory.layOut(segmentPath(directory.log, this.#base.index + 1));
+      directory.layOut(segmentPath(directory.log, 1));
       directory.claim({ node, cluster });
     } else {
       directory.check(found, node, cluster);
     }
     const vote = this.#readVote();
-    const replay = new Replay(this.#files, this.#base);
-    replay.read(directory.log);
+    const start = findStart(this.#files, directory);
+    const { replay, snapshot } = start;
     if (replay.lastTerm > vote.ballot.term) {
       const words = `the log has an entry of term ${replay.lastTerm}, but the last ballot is of term ${vote.ballot.term}`;
       damaged(directory.vote, vote.end, words);
     }
     if (found?.cluster === null && cluster !== null) directory.claim({ node, cluster });
-    const storage = this.#start(vote, replay, listener, release);
-    const { entries, commit } = replay;
+    const storage = this.#start(vote, start, listener, release);
+    const { base, entries, commit } = replay;
+    const { head, state = new Store() } = snapshot ?? {};
     return {
       storage,
-      recovered: { ballot: vote.ballot, base: this.#base, entries, commit },
+      recovered: {
+        ballot: vote.ballot,
+        base,
+        entries,
+        commit,
+        ...(head && { snapshot: positionOf(head), configuration: head.configuration }),
+      },
+      state,
       cluster: cluster ?? found?.cluster ?? null,
       join: name => directory.join(name),
     };
@@ -171,13 +183,16 @@ class Opening {
     }
   }
 
-  #start(vote: ReadBallot, replay: Replay, listener: StorageListener, release: () => void): Journal {
+  #start(vote: ReadBallot, start: Start, listener: StorageListener, release: () => void): Journal {
     const files = this.#files;
     const directory = this.#directory;
+    const { replay } = start;
     const segment = replay.segments.at(-1);
     if (segment === undefined) throw new Error('a log without segments was read');
     const spare = new SpareDescriptor(files, directory.path);
+    this.#tidySnapshots(start);
     const current = this.#openForWriting(segment.path, segment.bytes, replay.isTorn);
+    if (replay.isObsolete) this.#beginAnew(current, replay.base);
     const directoryFd = files.open(directory.log, 'r');
     const ballots = this.#openForWriting(directory.vote, vote.end, vote.isTorn);
     const pathFd = files.open(directory.path, 'r');
@@ -191,18 +206,31 @@ class Opening {
       segments: replay.segments,
       current,
       index: replay.index,
-      base: this.#base,
+      base: replay.base,
       last: replay.last,
       segmentBytes: this.#options.segmentBytes ?? 16_777_216,
     });
+    const clock = this.#options.clock ?? systemClock;
+    const fatal = (error: Error) => (this.#options.fatal ?? endProcess)(this.#explain(error));
+    const { snapshot, previous } = start;
     const parts = {
       log,
+      snapshots: new SnapshotFiles({
+        files,
+        spare,
+        clock,
+        directory: directory.snapshots,
+        latest: snapshot && { ...positionOf(snapshot.head), bytes: snapshot.bytes, hash: snapshot.hash },
+        previous,
+        fatal,
+        warn: this.#warn,
+      }),
       ballots: new BallotFile(files, spare, ballots, pathFd, this.#options.ballotBytes),
-      clock: this.#options.clock ?? systemClock,
+      clock,
       lastTerm: replay.lastTerm,
       ballotTerm: vote.ballot.term,
       commit: replay.commit,
-      fatal: (error: Error) => (this.#options.fatal ?? endProcess)(this.#explain(error)),
+      fatal,
       release: () => {
         spare.release();
         release();
@@ -219,8 +247,7 @@ class Opening {
     const fd = this.#files.open(path, 'r+');
     if (isTorn) {
       this.#files.truncate(fd, end);
-      const warn = this.#options.warn ?? toStandardError;
-      warn(
+      this.#warn(
         `${path}: a write was interrupted at byte ${end}; the torn record was never acknowledged and is dropped`,
       );
     }
@@ -228,11 +255,40 @@ class Opening {
     return new AppendFile(this.#files, path, fd, end);
   }
 
+  /** Clears away what nobody finished, and what is damaged and not needed; the latter only out of the way. */
+  #tidySnapshots({ faults, unfinished }: Start): void {
+    const files = this.#files;
+    const { path, snapshots } = this.#directory;
+    files.makeDirectory(snapshots); // an earlier version made none
+    this.#directory.syncDirectory(path);
+    for (const file of unfinished) files.remove(file);
+    for (const fault of faults) {
+      const aside = setAside(files, fault);
+      this.#warn(
+        `${fault.path} is damaged at byte ${fault.offset}: ${fault.what}; it is not needed, and is now ${aside}`,
+      );
+    }
+    if (faults.length > 0) this.#directory.syncDirectory(snapshots);
+  }
+
+  /** Writes that the log begins anew, where the node ended before it could. */
+  #beginAnew(current: AppendFile, base: Position): void {
+    if (!current.append(`${beginLine(base)}\n`)) {
+      const words = `${current.path}: the disk is full; free some space, then start this node again`;
+      throw new DataError('unusable', words, current.path);
+    }
+    this.#files.fsyncNow(current.fd);
+  }
+
   #explain(error: Error): Error {
     const advice =
       'this node stops, because what its disk holds is now uncertain: check the disk, then start it again';
     return new Error(`${this.#directory.path}: ${error.message}; ${advice}`, { cause: error });
   }
+}
+
+function positionOf({ index, term }: Position): Position {
+  return { index, term };
 }
 
 function makeDirectory(files: FileSystem, path: string): void {

@@ -1,9 +1,10 @@
+import type { Store } from '../kv/store.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Batch, LogExtent, Storage, StorageListener } from '../ports/storage.ts';
-import type { Entry } from '../raft/entry.ts';
+import type { Entry, Position } from '../raft/entry.ts';
 import type { BallotFile } from './ballot-file.ts';
-import type { Base } from './journal-replay.ts';
 import type { SegmentedLog } from './segmented-log.ts';
+import type { SnapshotFiles } from './snapshot-files.ts';
 
 /** Milliseconds between two looks whether a full disk has room again. */
 const RETRY = 1_000;
@@ -14,6 +15,7 @@ const IDLE = 200;
 export interface JournalParts {
   readonly log: SegmentedLog;
   readonly ballots: BallotFile;
+  readonly snapshots: SnapshotFiles;
   readonly clock: Clock;
   /** The term of the last entry, the term of the last ballot, and the last commit point. */
   readonly lastTerm: number;
@@ -40,7 +42,7 @@ export interface JournalParts {
  * A failed sync is never repeated. The kernel may have marked the pages clean, and then a second call reports
  * success for bytes that are lost (Rebello et al., ATC'20). The process ends, and what others have of the log counts.
  */
-export class Journal implements Storage {
+export class Journal implements Storage<Store> {
   readonly #log: SegmentedLog;
   readonly #parts: JournalParts;
   readonly #listener: StorageListener;
@@ -60,6 +62,8 @@ export class Journal implements Storage {
   /** The last batch written, and the last one reported. */
   #written = 0;
   #durable = 0;
+  /** The batch with which the log began anew, until what stood before can go. */
+  #begun: { readonly mark: number; readonly base: Position } | undefined;
   #isSyncing = false;
   #isDead = false;
   #retry: Timer | undefined;
@@ -84,6 +88,10 @@ export class Journal implements Storage {
     return this.#log.extent;
   }
 
+  get snapshots(): SnapshotFiles {
+    return this.#parts.snapshots;
+  }
+
   write(batch: Batch): void {
     if (this.#isDead) return;
     this.#admit(batch);
@@ -92,9 +100,16 @@ export class Journal implements Storage {
   }
 
   /** What a batch asks for must fit what the log then has: a core that is wrong about that must not go on. */
-  #admit({ ballot, entries, commit }: Batch): void {
+  #admit({ ballot, begins, entries, commit }: Batch): void {
     const handed = this.#handed;
     if (ballot !== undefined) handed.ballotTerm = ballot.term;
+    if (begins !== undefined) {
+      if (begins.index <= handed.commit)
+        throw new Error(`journal: back to ${begins.index} from ${handed.commit}`);
+      handed.index = begins.index;
+      handed.term = begins.term;
+      handed.commit = begins.index;
+    }
     const first = entries[0];
     if (first !== undefined && first.index <= handed.index) {
       if (first.index <= Math.max(handed.commit, this.#log.base.index)) {
@@ -153,7 +168,16 @@ export class Journal implements Storage {
   }
 
   /** Writes the entries of a batch; false when the disk is full. */
-  #append({ entries, commit = 0 }: Batch): boolean {
+  #append({ mark, begins, entries, commit = 0 }: Batch): boolean {
+    if (begins !== undefined) {
+      if (!this.#log.restart(begins)) {
+        this.#waitForSpace();
+        return false;
+      }
+      this.#begun = { mark, base: begins };
+      this.#commit = begins.index;
+      this.#recordedCommit = begins.index;
+    }
     const reached = Math.max(this.#commit, commit);
     if (entries.length > 0) {
       const isNews = reached > this.#recordedCommit;
@@ -201,6 +225,7 @@ export class Journal implements Storage {
     if (error !== null) this.#fail(error);
     if (mark > this.#durable && !this.#isDead) {
       this.#durable = mark;
+      this.#dropOld();
       this.#listener.onDurable(mark);
     }
     this.#advance();
@@ -243,11 +268,23 @@ export class Journal implements Storage {
     return this.#log.read(from, end, bytes);
   }
 
-  /** Forgets the entries up to one, for which a snapshot now stands. */
-  dropThrough(base: Base): void {
-    this.#log.dropThrough(base, error => {
-      if (error) this.#fail(error);
-    });
+  compact(base: Position, through: number): void {
+    if (this.#isDead) return;
+    try {
+      this.#log.compact(base, through, error => {
+        if (error) this.#fail(error);
+      });
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  /** The log has begun anew, and the disk knows: what stood before belongs to nothing any more. */
+  #dropOld(): void {
+    if (this.#begun === undefined || this.#begun.mark > this.#durable) return;
+    const { base } = this.#begun;
+    this.#begun = undefined;
+    this.compact(base, base.index);
   }
 
   /** Batches that wait for a full disk are tried once more and then given up: nobody was told that they are durable. */
@@ -266,6 +303,7 @@ export class Journal implements Storage {
       this.#fail(error as Error);
     }
     this.#isDead = true;
+    this.#parts.snapshots.close();
     this.#log.close();
     this.#parts.ballots.close();
     this.#parts.release();

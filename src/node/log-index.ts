@@ -50,6 +50,12 @@ export class LogIndex {
     return { segment: mark.segment, offset: mark.offset, index: mark.index, until };
   }
 
+  /** Forgets everything: the log begins anew. */
+  clear(): void {
+    this.#marks = [];
+    this.#last = 0;
+  }
+
   /** Forgets the segments before one. */
   dropBefore(segment: number): void {
     this.#marks = this.#marks.filter(mark => mark.segment >= segment);

@@ -1,5 +1,6 @@
 import type { Timing } from '../raft/timing.ts';
 import type { Address, NodeAddress } from '../wire/address.ts';
+import type { CompactionLimits } from './compaction.ts';
 import type { ServerOptions } from './server.ts';
 import type { Opened, TransportName } from './transports.ts';
 
@@ -19,6 +20,8 @@ export interface NodeOptions extends ServerOptions {
   readonly data?: string;
   /** From stage 5; heartbeats every 100 ms and elections after 500 to 1,000 ms unless told. */
   readonly timing?: Timing;
+  /** From stage 7: after how much its log is compacted. */
+  readonly limits?: CompactionLimits;
 }
 
 /** A node that runs in this process. */

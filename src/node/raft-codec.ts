@@ -9,7 +9,11 @@ export type NodeMessage = Message | ForwardMessage;
 
 /** The numbers and flags that each message must bring, whoever sends it. */
 const SHAPES: {
-  readonly [Type in Message['type']]: { readonly numbers: string[]; readonly flags?: string[] };
+  readonly [Type in Message['type']]: {
+    readonly numbers: string[];
+    readonly flags?: string[];
+    readonly texts?: string[];
+  };
 } = {
   append: { numbers: ['term', 'prevIndex', 'prevTerm', 'commit'] },
   appended: { numbers: ['term', 'match'] },
@@ -21,14 +25,20 @@ const SHAPES: {
   'request-vote': { numbers: ['term', 'lastIndex', 'lastTerm'], flags: ['pre', 'transfer'] },
   vote: { numbers: ['term'], flags: ['pre', 'granted'] },
   'timeout-now': { numbers: ['term'] },
+  install: { numbers: ['term', 'lastIndex', 'lastTerm', 'offset', 'bytes'], texts: ['hash'] },
+  installed: { numbers: ['term', 'lastIndex', 'lastTerm', 'offset'] },
 };
 
 /**
- * The messages as parcels. Entries go as the very records that the logs hold: the leader writes each once, and a
- * follower checks its sum and appends it as it came.
+ * The messages as parcels. Entries and pieces of snapshots go as the very records that the files hold: the leader
+ * writes each once, and a follower checks its sum and appends it as it came.
  */
 export const raftCodec: Codec<NodeMessage> = {
   encode(message) {
+    if (message.type === 'install') {
+      const { piece: lines, ...header } = message;
+      return { header, lines };
+    }
     if (message.type !== 'append') return { header: { ...message }, lines: [] };
     const { entries, ...header } = message;
     return { header, lines: entries.map(entryLine) };
@@ -38,12 +48,14 @@ export const raftCodec: Codec<NodeMessage> = {
     if (isForwardMessage(header)) return header;
     const { type } = header;
     if (typeof type !== 'string' || !Object.hasOwn(SHAPES, type)) throw new Error('there is no such message');
-    const { numbers, flags = [] } = SHAPES[type as Message['type']];
+    const { numbers, flags = [], texts = [] } = SHAPES[type as Message['type']];
     for (const name of numbers) {
       const number = header[name];
       if (!Number.isSafeInteger(number) || (number as number) < 0) throw new Error(`${type} lacks ${name}`);
     }
     for (const name of flags) if (typeof header[name] !== 'boolean') throw new Error(`${type} lacks ${name}`);
+    for (const name of texts) if (typeof header[name] !== 'string') throw new Error(`${type} lacks ${name}`);
+    if (type === 'install') return { ...header, piece: lines } as unknown as NodeMessage;
     if (type !== 'append') return header as unknown as NodeMessage;
     const first = Number(header.prevIndex) + 1;
     return {

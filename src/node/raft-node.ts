@@ -56,7 +56,7 @@ class RaftNode implements Service {
     const { recovered, cluster } = this.#journal;
     const opened = await listen(this.#server, this.#options);
     this.#self = { ...this.#self, address: opened.address };
-    if (recovered.entries.length > 0) this.#join(recovered, cluster);
+    if (recovered.entries.length > 0 || recovered.snapshot !== undefined) this.#join(recovered, cluster);
     else if (nodes !== undefined) this.#begin(nodes);
     return { ...opened, close: () => this.#close() };
   }
@@ -73,11 +73,12 @@ class RaftNode implements Service {
   }
 
   #join(recovered: Recovered, known: string | null): void {
-    const { id, timing } = this.#options;
+    const { id, timing, limits } = this.#options;
     const replica = new Replica({
       id,
       stage: this.#raft,
       recovered,
+      store: this.#journal.state,
       storage: this.#journal.storage,
       transport: {
         send: (to, message) => peers.send(to, message),
@@ -86,6 +87,7 @@ class RaftNode implements Service {
       clock: systemClock,
       random: Math.random,
       ...(timing && { timing }),
+      ...(limits && { limits }),
     });
     const nodes = Object.entries(replica.configuration.nodes).map(([node, address]) => ({
       id: node,
@@ -193,6 +195,11 @@ export async function startRaftNode(options: NodeOptions, stage: RaftStage): Pro
     { onDurable: mark => node?.onDurable(mark) },
   );
   try {
+    const { snapshot } = journal.recovered;
+    if (snapshot !== undefined && stage.number < OPS.snapshot.stage) {
+      const words = `${data} begins with a snapshot, which stage ${stage.number} cannot read`;
+      refuse('BAD_REQUEST', `${words}: run stage ${OPS.snapshot.stage} or later on it`);
+    }
     node = new RaftNode(options, stage, journal, await dialOf(options));
     return await node.start();
   } catch (error) {

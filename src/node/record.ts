@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { Entry } from '../raft/entry.ts';
+import type { Entry, Position } from '../raft/entry.ts';
 
 /** A record of the data directory: eight hex digits of the CRC-32 of the JSON text, a space, the JSON text. */
 export function encodeRecord(content: unknown): string {
@@ -50,6 +50,19 @@ export function commitOf(content: unknown): number | undefined {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) return undefined;
   const { commit, ...others } = content as Record<string, unknown>;
   return isCount(commit) && Object.keys(others).length === 0 ? commit : undefined;
+}
+
+/** The record of a log that begins anew behind a snapshot: what stands before it in the log counts no more (§7). */
+export function beginLine({ index, term }: Position): string {
+  return encodeRecord({ begin: [index, term] });
+}
+
+/** Where the value of a record says that the log begins anew, or undefined when it does not. */
+export function beginOf(content: unknown): Position | undefined {
+  const { begin, ...others } = (content ?? {}) as Record<string, unknown>;
+  if (!Array.isArray(begin) || begin.length !== 2 || Object.keys(others).length > 0) return undefined;
+  const [index, term] = begin as [unknown, unknown];
+  return isCount(index) && isCount(term) ? { index, term } : undefined;
 }
 
 /** Whether a value is a number that counts something: an index, a term. */

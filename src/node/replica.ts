@@ -8,6 +8,7 @@ import { DEFAULT_TIMING, type Timing } from '../raft/timing.ts';
 import type { Request, RequestOf } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
 import type { Member, RaftFacts } from './about.ts';
+import { Compaction, type CompactionLimits, DEFAULT_LIMITS } from './compaction.ts';
 import { Forwarding } from './forwarding.ts';
 import { type Core, Host } from './host.ts';
 import type { NodeMessage } from './raft-codec.ts';
@@ -29,12 +30,16 @@ export interface ReplicaOptions {
   readonly id: string;
   readonly stage: RaftStage;
   readonly recovered: Recovered;
-  readonly storage: Storage;
+  /** What the snapshot held that it starts from; this becomes its own. */
+  readonly store?: Store;
+  readonly storage: Storage<Store>;
   readonly transport: Transport<NodeMessage>;
   readonly clock: Clock;
   /** Evenly distributed in [0, 1). */
   readonly random: () => number;
   readonly timing?: Timing;
+  /** From stage 7: when the log is compacted. */
+  readonly limits?: CompactionLimits;
 }
 
 /**
@@ -44,13 +49,14 @@ export interface ReplicaOptions {
 export class Replica implements Service, TransportListener<NodeMessage>, StorageListener {
   readonly stage: number;
   readonly core: Core;
-  readonly store = new Store();
+  readonly store: Store;
   readonly #id: string;
   readonly #host: Host;
   readonly #replicated: ReplicatedStore;
   readonly #forwarding: Forwarding;
   readonly #transfers: Transfers;
-  readonly #storage: Storage;
+  readonly #storage: Storage<Store>;
+  readonly #compaction: Compaction | undefined;
   readonly #tick: number;
   readonly #sweeper: { stop(): void };
 
@@ -58,16 +64,19 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     id,
     stage,
     recovered,
+    store = new Store(),
     storage,
     transport,
     clock,
     random,
     timing = DEFAULT_TIMING,
+    limits = DEFAULT_LIMITS,
   }: ReplicaOptions) {
     this.#id = id;
     this.stage = stage.number;
+    this.store = store;
     this.#storage = storage;
-    const beginning: Beginning = { ...recovered, id, configuration: NO_CONFIGURATION };
+    const beginning: Beginning = { configuration: NO_CONFIGURATION, ...recovered, id };
     this.core = stage.makeCore(beginning, timing, random);
     this.#tick = timing.tick;
     const firstNumber = Math.floor(random() * 2 ** 47);
@@ -88,18 +97,42 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       rev: () => this.store.rev,
       wake: () => this.#host.wake(),
     });
+    this.#compaction = this.#makeCompaction(clock, limits);
     this.#host = new Host({
       core: this.core,
       storage,
       transport,
       clock,
       machine: this.#replicated,
+      compaction: this.#compaction,
       tick: timing.tick,
     });
     this.#sweeper = clock.every(SWEEP, () => {
       this.#replicated.sweep();
       this.#transfers.check();
       this.#forwarding.sweep();
+    });
+  }
+
+  /** From stage 7, where the disk has room for snapshots. */
+  #makeCompaction(clock: Clock, limits: CompactionLimits): Compaction | undefined {
+    const { snapshots: core, state } = this.core;
+    const { snapshots } = this.#storage;
+    if (core === undefined || snapshots === undefined) return undefined;
+    return new Compaction({
+      core,
+      state,
+      storage: this.#storage,
+      snapshots,
+      store: this.store,
+      clock,
+      limits,
+      onRestored: (loaded, index) => {
+        this.store.become(loaded);
+        this.#replicated.restored(index);
+        this.#host.restored(index);
+      },
+      wake: () => this.#host.wake(),
     });
   }
 
@@ -127,6 +160,9 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
         return;
       case 'transfer-leader':
         this.#transfer(request, responder);
+        return;
+      case 'snapshot':
+        this.#compaction?.request(responder);
         return;
       default:
         throw new Error(`${request.op} is not for a replica`);
@@ -186,11 +222,13 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
 
   get facts(): RaftFacts {
     const { state, silence } = this.core;
+    const latest = this.#storage.snapshots?.latest;
     return {
       term: state.term,
       commit: state.commit,
       applied: this.#host.applied,
       log: this.#storage.extent,
+      ...(latest && { snapshot: { index: latest.index, term: latest.term, bytes: latest.bytes } }),
       hash: this.store.hash,
       ...(silence === undefined || state.role === 'leader' ? {} : { silence: silence * this.#tick }),
     };
@@ -199,6 +237,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
   /** Answers all that is under way, done or not. */
   giveUp(): void {
     this.#replicated.shutDown();
+    this.#compaction?.shutDown();
     this.#forwarding.shutDown();
   }
 

@@ -66,6 +66,13 @@ export class ReplicatedStore implements Machine {
     this.#changes.apply(entry);
   }
 
+  /** A snapshot has taken the place of the store: everything up to an index is done. */
+  restored(index: number): void {
+    this.#applied = index;
+    this.#time.reset();
+    this.#changes.restored(index);
+  }
+
   granted(read: ReadGrant): void {
     this.#reads.granted(read);
   }

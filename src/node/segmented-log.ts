@@ -1,11 +1,10 @@
 import type { LogExtent } from '../ports/storage.ts';
-import type { Entry } from '../raft/entry.ts';
+import type { Entry, Position } from '../raft/entry.ts';
 import { AppendFile } from './append-file.ts';
 import { type Done, FILE_MODE, type FileSystem, isNoSpace } from './file-system.ts';
-import type { Base } from './journal-replay.ts';
 import type { LogIndex } from './log-index.ts';
 import { LogReader } from './log-reader.ts';
-import { encodeRecord, entryLine } from './record.ts';
+import { beginLine, encodeRecord, entryLine } from './record.ts';
 import { type Segment, segmentPath } from './segment.ts';
 import type { SpareDescriptor } from './spare-descriptor.ts';
 
@@ -20,7 +19,7 @@ export interface LogParts {
   readonly segments: readonly Segment[];
   readonly current: AppendFile;
   readonly index: LogIndex;
-  readonly base: Base;
+  readonly base: Position;
   /** The index of the last entry. */
   readonly last: number;
   /** A segment that has grown to this many bytes is the last but one. */
@@ -34,7 +33,7 @@ export class SegmentedLog {
   #closed: Segment[];
   #first: number;
   #file: AppendFile;
-  #base: Base;
+  #base: Position;
   #last: number;
   #owed: number;
 
@@ -48,7 +47,7 @@ export class SegmentedLog {
     this.#owed = parts.current.size;
   }
 
-  get base(): Base {
+  get base(): Position {
     return this.#base;
   }
 
@@ -58,8 +57,16 @@ export class SegmentedLog {
   }
 
   get extent(): LogExtent {
-    const bytes = this.#closed.reduce((sum, segment) => sum + segment.bytes, this.#file.size);
-    return { first: this.#base.index + 1, last: this.#last, bytes };
+    const first = this.#base.index + 1;
+    return { first, last: this.#last, bytes: first > this.#last ? 0 : this.#bytesFrom(first) };
+  }
+
+  /** About how many bytes the entries from one on take. What stands before is kept only in case a snapshot is lost. */
+  #bytesFrom(index: number): number {
+    const run = this.#parts.index.find(index);
+    if (run === undefined) return 0;
+    const later = this.#closed.filter(segment => segment.first >= run.segment);
+    return later.reduce((sum, segment) => sum + segment.bytes, this.#file.size) - run.offset;
   }
 
   /** Whether every entry is on the disk. Commit points behind the last entry may not be. */
@@ -84,6 +91,16 @@ export class SegmentedLog {
       this.#last = entry.index;
     }
     if (entries.length > 0) this.#owed = this.#file.size;
+    return true;
+  }
+
+  /** Begins anew behind a snapshot; false, with nothing written, when the disk is full. */
+  restart(base: Position): boolean {
+    if (!this.#file.append(`${beginLine(base)}\n`)) return false;
+    this.#owed = this.#file.size;
+    this.#parts.index.clear();
+    this.#base = base;
+    this.#last = base.index;
     return true;
   }
 
@@ -136,12 +153,16 @@ export class SegmentedLog {
     return new LogReader(files, index, open, close).read(from, to, bytes);
   }
 
-  /** Removes the segments that hold nothing but entries for which a snapshot now stands. */
-  dropThrough(base: Base, done: Done): void {
+  /**
+   * Begins behind an entry for which a snapshot now stands, and removes the segments that hold nothing but entries up
+   * to `through`, which may be earlier.
+   */
+  compact(base: Position, through: number, done: Done): void {
     const { files, index, directoryFd } = this.#parts;
-    this.#base = base;
+    if (base.index > this.#base.index) this.#base = base;
     const firsts = [...this.#closed.map(segment => segment.first), this.#first];
-    const count = firsts.filter((first, at) => at > 0 && first <= base.index + 1).length;
+    const count = firsts.filter((first, at) => at > 0 && first <= through + 1).length;
+    if (count === 0) return;
     // The oldest goes first, so that a crash on the way leaves no gap.
     for (const segment of this.#closed.slice(0, count)) files.remove(segment.path);
     this.#closed = this.#closed.slice(count);

@@ -85,6 +85,30 @@ export class Log {
     this.#last = { index: from - 1, term };
   }
 
+  /** Forgets the entries up to one, for which a snapshot now stands; those after it stay (§7). */
+  compact(index: number): void {
+    if (index <= this.#base.index) return;
+    const term = this.termAt(index);
+    if (term === undefined) throw new Error(`broken invariant: ${index} lies beyond the end of the log`);
+    const runs = this.#runs.findIndex(
+      (_, at) => (this.#runs[at + 1]?.first ?? this.#last.index + 1) > index + 1,
+    );
+    this.#runs.splice(0, runs === -1 ? this.#runs.length : runs);
+    const kept = this.#cache.findIndex(entry => entry.index > index);
+    const gone = this.#cache.splice(0, kept === -1 ? this.#cache.length : kept);
+    for (const { size } of gone) this.#cacheBytes -= size;
+    this.#base = { index, term };
+  }
+
+  /** Begins anew behind a snapshot that what was here does not fit (§7). */
+  restart(base: Position): void {
+    this.#runs.length = 0;
+    this.#cache = [];
+    this.#cacheBytes = 0;
+    this.#base = base;
+    this.#last = base;
+  }
+
   /** Entries of a range, at most `bytes` of them but one at least; none when the first is not in memory. */
   cached(from: number, to: number, bytes: number): Entry[] {
     const first = this.firstCached;

@@ -92,10 +92,34 @@ export interface TimeoutNow extends Termed {
   readonly type: 'timeout-now';
 }
 
+/**
+ * InstallSnapshot (§7, Figure 13): a piece of the snapshot that stands for everything up to `lastIndex`, from a byte
+ * of its file on. The host fills in its lines, and how the whole file is known again.
+ */
+export interface Install extends Termed {
+  readonly type: 'install';
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly offset: number;
+  readonly piece: readonly string[];
+  /** The bytes of the file, and its checksum: pieces of another file are not mixed with this one's. */
+  readonly bytes: number;
+  readonly hash: string;
+}
+
+/** The follower has so many bytes of that snapshot: the next piece is to begin there. */
+export interface Installed extends Termed {
+  readonly type: 'installed';
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly offset: number;
+}
+
 export type ReplicationMessage = Append | Appended | AppendRefused;
 export type HeartbeatMessage = Heartbeat | HeartbeatAnswer | ReadIndex | ReadIndexAnswer;
 export type ElectionMessage = RequestVote | Vote | TimeoutNow;
-export type Message = ReplicationMessage | HeartbeatMessage | ElectionMessage;
+export type SnapshotMessage = Install | Installed;
+export type Message = ReplicationMessage | HeartbeatMessage | ElectionMessage | SnapshotMessage;
 
 /** A message and where it goes. */
 export interface Envelope {

@@ -1,3 +1,14 @@
+import type { Position } from './entry.ts';
+
+/** A snapshot on its way to another node. */
+export interface Transfer {
+  readonly snapshot: Position;
+  /** Bytes of its file that have arrived: where the next piece begins. */
+  offset: number;
+  /** How often the leader has begun again since anything arrived. */
+  retries: number;
+}
+
 /** What a leader knows of one other node's log, and how it sends to it. */
 export class Progress {
   /** The highest index known to be replicated and durable there. */
@@ -6,10 +17,13 @@ export class Progress {
   next: number;
   /**
    * `probe`: where the logs agree is not known, so one message goes out and its answer is awaited. `stream`: it is
-   * known, so entries follow each other without waiting, as far as the window goes.
+   * known, so entries follow each other without waiting, as far as the window goes. `snapshot`: what it lacks first
+   * is no longer in the log, so a snapshot goes in its place (§7), piece by piece, each answered before the next.
    */
-  mode: 'probe' | 'stream' = 'probe';
-  /** In `probe`: an answer is awaited. */
+  mode: 'probe' | 'stream' | 'snapshot' = 'probe';
+  /** In `snapshot`: which one is on its way, and how much of it has arrived. */
+  transfer: Transfer | undefined;
+  /** In `probe` and `snapshot`: an answer is awaited. */
   isWaiting = false;
   /** In `stream`: what has been sent and not yet answered, oldest first. */
   readonly #inFlight: { readonly last: number; readonly size: number }[] = [];
@@ -61,10 +75,23 @@ export class Progress {
   /** Starts again at an index, one message at a time. */
   probe(next: number): void {
     this.mode = 'probe';
+    this.#forget();
+    this.next = Math.max(next, this.match + 1);
+  }
+
+  /** Starts to send a snapshot, or goes on with it where its last piece arrived. */
+  install(transfer: Transfer): void {
+    this.mode = 'snapshot';
+    this.#forget();
+    this.transfer = transfer;
+    this.next = this.match + 1;
+  }
+
+  /** What is on its way may be lost. */
+  #forget(): void {
     this.isWaiting = false;
     this.silence = 0;
     this.#inFlight.length = 0;
     this.#inFlightBytes = 0;
-    this.next = Math.max(next, this.match + 1);
   }
 }

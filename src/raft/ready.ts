@@ -1,5 +1,5 @@
-import type { Ballot, Entry } from './entry.ts';
-import type { Envelope } from './messages.ts';
+import type { Ballot, Entry, Position } from './entry.ts';
+import type { Envelope, Install } from './messages.ts';
 
 /** Reads that were asked for under `number` may be answered once `index` is applied here (thesis §6.4). */
 export interface ReadGrant {
@@ -13,6 +13,8 @@ export interface Ready {
   readonly mark: number;
   /** To be written, and durable before `entries` are. */
   readonly ballot: Ballot | undefined;
+  /** To be written, and durable before `entries` are: the log begins anew behind a snapshot that it does not fit (§7). */
+  readonly begins: Position | undefined;
   /** To be written; where the first has the index of an entry already written, it replaces that and all after it. */
   readonly entries: readonly Entry[];
   /** The commit index, where it has moved; worth writing, not worth waiting for. */
@@ -24,4 +26,6 @@ export interface Ready {
   /** To be applied, in order. */
   readonly committed: readonly Entry[];
   readonly reads: readonly ReadGrant[];
+  /** Pieces of a snapshot that have arrived, to be put together. */
+  readonly pieces: readonly Install[];
 }

@@ -1,7 +1,7 @@
 import { type Configuration, isConfiguration, quorumOf } from './configuration.ts';
 import type { Ballot, Entry, Position } from './entry.ts';
 import { Log } from './log.ts';
-import type { Envelope, Message } from './messages.ts';
+import type { Envelope, Install, Message } from './messages.ts';
 import type { Progress } from './progress.ts';
 import type { Quorum } from './quorum.ts';
 import type { ReadGrant, Ready } from './ready.ts';
@@ -14,7 +14,10 @@ export interface Beginning {
   /** The configuration in force at the base. */
   readonly configuration: Configuration;
   readonly ballot: Ballot;
+  /** Where the log begins: the entry just before its first. */
   readonly base: Position;
+  /** What the newest snapshot stands for, where there is one: that much is applied. It is no earlier than the base. */
+  readonly snapshot?: Position;
   /** The entries after the base, all durable. */
   readonly entries: readonly Entry[];
   /** The highest index known to be committed; those up to it are handed out for applying first of all. */
@@ -57,6 +60,7 @@ export class State {
   #handed: number;
   /** The highest index of this log that is durable here. */
   #durable: number;
+  #snapshot: Position;
 
   #unsavedBallot = false;
   #unsaved: Entry[] = [];
@@ -70,17 +74,20 @@ export class State {
   #messages: Envelope[] = [];
   #answers: Envelope[] = [];
   #reads: ReadGrant[] = [];
+  #pieces: Install[] = [];
+  #begins: Position | undefined;
 
-  constructor({ id, configuration, ballot, base, entries, commit }: Beginning) {
+  constructor({ id, configuration, ballot, base, snapshot = base, entries, commit }: Beginning) {
     this.id = id;
     this.#configurations = [{ index: base.index, configuration }, ...configurationsIn(entries)];
     this.#quorum = quorumOf(this.configuration);
     this.#peers = this.#others();
     this.#ballot = ballot;
     this.log = new Log(base, entries);
-    this.#commit = Math.max(commit, base.index);
+    this.#snapshot = snapshot;
+    this.#commit = Math.max(commit, snapshot.index);
     this.#savedCommit = this.#commit;
-    this.#handed = base.index;
+    this.#handed = snapshot.index;
     this.#durable = this.log.last.index;
     if (this.#commit > this.log.last.index)
       throw new Error('broken invariant: committed beyond the end of the log');
@@ -194,6 +201,18 @@ export class State {
     return this.#handed;
   }
 
+  /** What the newest snapshot here stands for; 0 and 0 where there is none. */
+  get snapshot(): Position {
+    return this.#snapshot;
+  }
+
+  /** The members as of an entry: what a snapshot of everything up to it has to tell. */
+  configurationAt(index: number): Configuration {
+    const found = this.#configurations.findLast(placed => placed.index <= index);
+    if (found === undefined) throw new Error(`broken invariant: ${index} lies before the log's base`);
+    return found.configuration;
+  }
+
   /** Enters a term, or votes in one; nothing that rests on it leaves before it is durable. */
   cast(term: number, vote: string | null): void {
     const isChange = term === this.term && this.vote !== null && vote !== this.vote;
@@ -231,6 +250,51 @@ export class State {
     this.#reconfigure();
   }
 
+  /** A snapshot now stands for everything up to an entry, and the log is to begin behind `base`, no later than it. */
+  compact(snapshot: Position, base: number): void {
+    const { index, term } = snapshot;
+    if (index <= this.#snapshot.index) return;
+    if (index > this.#handed)
+      throw new Error(`broken invariant: ${index} is compacted, and no more than ${this.#handed} is applied`);
+    if (base > index)
+      throw new Error(`broken invariant: the log would begin behind ${base}, beyond the snapshot`);
+    if (this.log.termAt(index) !== term)
+      throw new Error(`broken invariant: a snapshot of ${index} in term ${term} is not of this log`);
+    this.#snapshot = snapshot;
+    this.log.compact(base);
+    const folded = this.#configurations.findLastIndex(placed => placed.index <= base);
+    this.#configurations.splice(0, folded);
+  }
+
+  /**
+   * A snapshot that came from the leader stands for everything up to an entry; it is durable, and more than this node
+   * has. Where the log has that very entry, what follows it stays; else nothing of the log can be of use (§7). Returns
+   * which it is.
+   */
+  restore(snapshot: Position, configuration: Configuration): boolean {
+    const { index, term } = snapshot;
+    if (index <= this.#commit || this.role === 'leader')
+      throw new Error(`broken invariant: ${this.id} would go back to ${index} from ${this.#commit}`);
+    const fits = this.log.termAt(index) === term;
+    const later = fits ? this.#configurations.filter(placed => placed.index > index) : [];
+    this.#configurations.splice(0, Number.POSITIVE_INFINITY, { index, configuration }, ...later);
+    if (fits) {
+      this.log.compact(index);
+      this.#durable = Math.max(this.#durable, index);
+    } else {
+      this.log.restart(snapshot);
+      this.#unsaved = [];
+      for (const saving of this.#saving) saving.last = index;
+      this.#durable = index;
+      this.#begins = snapshot;
+    }
+    this.#snapshot = snapshot;
+    this.#commit = index;
+    this.#handed = index;
+    this.#reconfigure();
+    return fits;
+  }
+
   #reconfigure(): void {
     this.#quorum = quorumOf(this.configuration);
     this.#peers = this.#others();
@@ -258,6 +322,11 @@ export class State {
     this.#reads.push(read);
   }
 
+  /** Hands a piece of a snapshot to the host. */
+  receive(piece: Install): void {
+    this.#pieces.push(piece);
+  }
+
   /** Everything up to a mark is durable. */
   stored(mark: number): void {
     this.#storedMark = Math.max(this.#storedMark, mark);
@@ -271,8 +340,9 @@ export class State {
   take(): Ready {
     const ballot = this.#unsavedBallot ? this.#ballot : undefined;
     const entries = this.#unsaved;
+    const begins = this.#begins;
     const commit = this.#commit === this.#savedCommit ? undefined : this.#commit;
-    if (ballot !== undefined || entries.length > 0) {
+    if (ballot !== undefined || begins !== undefined || entries.length > 0) {
       this.#mark += 1;
       if (ballot !== undefined) this.#ballotMark = this.#mark;
       this.#saving.push({ mark: this.#mark, last: this.log.last.index });
@@ -282,19 +352,23 @@ export class State {
     const ready = {
       mark: this.#mark,
       ballot,
+      begins,
       entries,
       commit,
       messages: this.#messages,
       answers: this.#answers,
       reads: this.#reads,
+      pieces: this.#pieces,
     };
     this.#handed = this.#commit;
     this.#savedCommit = this.#commit;
     this.#unsavedBallot = false;
+    this.#begins = undefined;
     this.#unsaved = [];
     this.#messages = [];
     this.#answers = [];
     this.#reads = [];
+    this.#pieces = [];
     return { ...ready, committed };
   }
 }

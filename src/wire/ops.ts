@@ -201,6 +201,14 @@ export const OPS = {
     required: {},
     optional: { to: nodeId },
   },
+  snapshot: {
+    kind: 'cluster',
+    stage: 7,
+    about: 'snapshot: the node asked compacts its log now; answers what its newest snapshot stands for',
+    example: '{"op":"snapshot"}',
+    required: {},
+    optional: {},
+  },
 } as const satisfies Record<string, Op>;
 
 export type OpName = keyof typeof OPS;
@@ -209,7 +217,6 @@ export type OpName = keyof typeof OPS;
 export const LATER_OPS: ReadonlyMap<string, number> = new Map([
   ['watch', 4],
   ['unwatch', 4],
-  ['snapshot', 7],
   ['backup', 7],
   ['add-learner', 8],
   ['change-membership', 8],

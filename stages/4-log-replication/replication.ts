@@ -21,6 +21,8 @@ export interface ReplicationOptions {
    * here. An elected leader comes back as a follower, and has no need to wait.
    */
   readonly isLeaderGiven: boolean;
+  /** A node lacks entries that this log no longer has; until stage 7 a log has them all. */
+  readonly onBehind?: (id: string, progress: Progress) => void;
 }
 
 /**
@@ -39,13 +41,15 @@ export interface ReplicationOptions {
 export class Replication {
   readonly #state: State;
   readonly #isLeaderGiven: boolean;
+  readonly #onBehind: (id: string, progress: Progress) => void;
   /** Bytes of this leader's entries that are not committed. */
   #uncommittedBytes = 0;
   #counted = 0;
 
-  constructor(state: State, { isLeaderGiven }: ReplicationOptions) {
+  constructor(state: State, { isLeaderGiven, onBehind = tooFarBehind }: ReplicationOptions) {
     this.#state = state;
     this.#isLeaderGiven = isLeaderGiven;
+    this.#onBehind = onBehind;
   }
 
   /** Bytes that wait to be committed; what bounds how much a leader takes on. */
@@ -84,7 +88,7 @@ export class Replication {
   broadcast(): void {
     for (const [id, progress] of this.#state.progress) {
       if (progress.mode === 'probe') this.#probe(id, progress);
-      else this.#stream(id, progress);
+      else if (progress.mode === 'stream') this.#stream(id, progress);
     }
   }
 
@@ -111,6 +115,7 @@ export class Replication {
   #stream(id: string, progress: Progress): void {
     const { commit } = this.#state;
     while (
+      progress.mode === 'stream' &&
       progress.next <= this.#sendable &&
       progress.inFlight < WINDOW &&
       progress.inFlightBytes < WINDOW_BYTES &&
@@ -119,7 +124,11 @@ export class Replication {
       this.#append(id, progress);
     }
     // With entries on their way the news of a commit can ride on the next; alone it has to go by itself.
-    if (progress.inFlight === 0 && progress.toldCommit < Math.min(commit, progress.match)) {
+    if (
+      progress.mode === 'stream' &&
+      progress.inFlight === 0 &&
+      progress.toldCommit < Math.min(commit, progress.match)
+    ) {
       this.#append(id, progress);
     }
   }
@@ -129,7 +138,10 @@ export class Replication {
     const { next } = progress;
     const prevIndex = next - 1;
     const prevTerm = log.termAt(prevIndex);
-    if (prevTerm === undefined) return; // compacted: a snapshot has to go instead (stage 7)
+    if (prevTerm === undefined) {
+      this.#onBehind(id, progress);
+      return;
+    }
     const head = { type: 'append', term, prevIndex, prevTerm, commit } as const;
     progress.toldCommit = commit;
     if (progress.mode === 'stream' && next <= log.last.index && next < log.firstCached) {
@@ -181,6 +193,8 @@ export class Replication {
   onAppended(from: string, { match }: Appended): void {
     const progress = this.#state.progress.get(from);
     if (progress === undefined) return;
+    // While a snapshot is on its way, an old answer must not end it: only one that the log goes on from does.
+    if (progress.mode === 'snapshot' && this.#state.log.termAt(match) === undefined) return;
     progress.arrived(match);
     progress.mode = 'stream';
     this.advance();
@@ -190,7 +204,11 @@ export class Replication {
     const progress = this.#state.progress.get(from);
     if (progress === undefined || prevIndex <= progress.match) return; // an old answer
     if (progress.mode === 'probe' && prevIndex !== progress.next - 1) return; // an old answer
-    progress.probe(this.#state.log.lastWithin(hint, hintTerm) + 1);
+    if (progress.mode === 'snapshot') return; // an old answer
+    const { log } = this.#state;
+    // What they agree on lies before the first entry here, or at the base they do not agree: nothing here can tell.
+    if (hint < log.base.index || prevIndex <= log.base.index) this.#onBehind(from, progress);
+    else progress.probe(log.lastWithin(hint, hintTerm) + 1);
   }
 
   /** Raises the commit index to what enough logs hold durably, this one's included. */
@@ -206,4 +224,8 @@ export class Replication {
     for (const entry of log.range(this.#counted + 1, index)) this.#uncommittedBytes -= entry.size;
     this.#counted = index;
   }
+}
+
+function tooFarBehind(id: string): never {
+  throw new Error(`broken invariant: ${id} lacks entries that the leader's log does not have`);
 }

@@ -87,7 +87,7 @@ export class Election {
       if (isGrantedQuestion) return true;
       this.#follow(message.term, null);
     }
-    if (message.type === 'append' || message.type === 'heartbeat') this.#obey(from);
+    if (isFromLeader(message)) this.#obey(from);
     return true;
   }
 
@@ -105,6 +105,7 @@ export class Election {
         });
         return;
       case 'heartbeat':
+      case 'install':
         this.#state.send(from, { type: 'heartbeat-answer', term, round: 0 });
         return;
       case 'request-vote':
@@ -253,4 +254,9 @@ export class Election {
     const { leader, role, quorum, id } = this.#state;
     if (role === 'follower' && leader === from && quorum.has(id)) this.#campaign(false, true);
   }
+}
+
+/** What only the leader of a term sends. */
+function isFromLeader({ type }: Message): boolean {
+  return type === 'append' || type === 'heartbeat' || type === 'install';
 }

@@ -1,4 +1,4 @@
-import type { Message } from '../../src/raft/messages.ts';
+import type { ElectionMessage, HeartbeatMessage, ReplicationMessage } from '../../src/raft/messages.ts';
 import type { Proposal } from '../../src/raft/proposal.ts';
 import type { Ready } from '../../src/raft/ready.ts';
 import { type Beginning, State } from '../../src/raft/state.ts';
@@ -30,7 +30,7 @@ export class Raft {
     this.state.leadsFrom = this.#replication.propose([NO_OP]);
   }
 
-  step(from: string, message: Message): void {
+  step(from: string, message: ReplicationMessage | HeartbeatMessage | ElectionMessage): void {
     if (!this.#election.admit(from, message)) return;
     this.#heartbeats.heard(from);
     switch (message.type) {

@@ -8,6 +8,7 @@ import type { Timing } from '../../src/raft/timing.ts';
 import { Replication } from '../4-log-replication/replication.ts';
 import { Heartbeats } from '../5-heartbeats/heartbeats.ts';
 import { Election } from '../6-election/election.ts';
+import { Snapshots } from '../7-compaction/snapshots.ts';
 import { Membership } from './membership.ts';
 
 /** The entry with which a leader begins its term: committing it commits all before it (§8). */
@@ -16,6 +17,8 @@ const NO_OP: Proposal = { command: null, size: 32 };
 /** Raft, whole: a replicated log whose leader is replaced when it fails, and whose members can be changed. */
 export class Raft {
   readonly state: State;
+  /** What the host tells of the snapshots on its disk. */
+  readonly snapshots: Snapshots;
   readonly #replication: Replication;
   readonly #heartbeats: Heartbeats;
   readonly #election: Election;
@@ -23,7 +26,11 @@ export class Raft {
 
   constructor(beginning: Beginning, timing: Timing, random: () => number) {
     this.state = new State(beginning);
-    this.#replication = new Replication(this.state, { isLeaderGiven: false });
+    this.snapshots = new Snapshots(this.state);
+    this.#replication = new Replication(this.state, {
+      isLeaderGiven: false,
+      onBehind: (_id, progress) => this.snapshots.begin(progress),
+    });
     this.#heartbeats = new Heartbeats(this.state, this.#replication, timing);
     this.#election = new Election(this.state, { timing, random, onElected: () => this.#lead() });
     this.#membership = new Membership(this.state, this.#replication, this.#election, timing);
@@ -69,6 +76,12 @@ export class Raft {
         return;
       case 'timeout-now':
         this.#election.onTimeoutNow(from, message);
+        return;
+      case 'install':
+        this.snapshots.onInstall(from, message);
+        return;
+      case 'installed':
+        this.snapshots.onInstalled(from, message);
     }
   }
 
@@ -133,6 +146,7 @@ export class Raft {
     if (this.state.role === 'leader') {
       this.#membership.advance();
       this.#replication.broadcast();
+      this.snapshots.broadcast();
       this.#heartbeats.broadcast();
       this.#election.pursueTransfer();
       this.#membership.retire();

@@ -1,10 +1,15 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type JournalOptions, type OpenedJournal, openJournal } from '../../src/node/journal-open.ts';
+import {
+  type JournalOptions,
+  type OpenedJournal,
+  openJournal,
+  openLocked,
+} from '../../src/node/journal-open.ts';
 import { entryLine } from '../../src/node/record.ts';
 import type { Batch, StorageListener } from '../../src/ports/storage.ts';
-import type { Ballot, Entry } from '../../src/raft/entry.ts';
+import type { Ballot, Entry, Position } from '../../src/raft/entry.ts';
 
 /** Directories that a test uses up, and journals that it leaves open. */
 export class Scratch {
@@ -38,6 +43,7 @@ export interface BenchOptions extends JournalOptions {
 /** What a test writes; what it leaves out is not in the batch. */
 export interface Written {
   readonly ballot?: Ballot;
+  readonly begins?: Position;
   readonly entries?: readonly Entry[];
   readonly commit?: number;
 }
@@ -51,6 +57,17 @@ export class Bench implements StorageListener {
   #mark = 0;
   #isClosed = false;
   #waiting: { readonly mark: number; readonly resolve: () => void }[] = [];
+
+  /** Opens a directory that is never closed, as by a node whose power goes. */
+  static doomed(path: string, options: BenchOptions): Bench {
+    const bench = new Bench();
+    bench.#opened = openLocked(path, { node: 'n1' }, bench, {
+      fatal: error => bench.fatal.push(error),
+      warn: message => bench.warnings.push(message),
+      ...options,
+    });
+    return bench;
+  }
 
   static async open(path: string, { node = 'n1', cluster, ...options }: BenchOptions): Promise<Bench> {
     const bench = new Bench();
@@ -79,9 +96,9 @@ export class Bench implements StorageListener {
   }
 
   /** Writes a batch, and returns its mark. */
-  write({ ballot, entries = [], commit }: Written): number {
+  write({ ballot, begins, entries = [], commit }: Written): number {
     this.#mark += 1;
-    const whole: Batch = { mark: this.#mark, ballot, entries, commit };
+    const whole: Batch = { mark: this.#mark, ballot, begins, entries, commit };
     this.storage.write(whole);
     return this.#mark;
   }

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect } from 'chai';
+import { DataError } from '../../src/node/data-error.ts';
 import { FaultyDisk } from './journal-faults.ts';
 import { type Bench, contents, entries, entry, Scratch, segments, texts } from './journal-kit.ts';
 
@@ -180,22 +181,38 @@ describe('the journal: a log on a disk', () => {
     expect(segments(path).length).to.be.greaterThan(3);
   });
 
-  it('drops the segments that a snapshot stands for, and opens with that base', async () => {
+  it('drops the segments that nobody needs, and begins behind the entry that it is told', async () => {
     const path = scratch.directory();
     const bench = await scratch.open(path, { segmentBytes: 200 });
     bench.write({ ballot });
     await fill(bench, 1, 30, 1);
     await bench.durable(bench.write({ commit: 20 }));
     const before = segments(path);
-    bench.storage.dropThrough({ index: 17, term: 1 });
-    expect(segments(path).length).to.be.lessThan(before.length);
+    const { bytes } = bench.storage.extent;
+    bench.storage.compact({ index: 17, term: 1 }, 12);
+    const after = segments(path);
+    expect(after.length).to.be.lessThan(before.length);
+    expect(Number.parseInt(basename(after[0] ?? ''), 10), 'what comes after 12 stays').to.be.within(2, 13);
+    expect(bench.storage.extent).to.include({ first: 18, last: 30 });
+    expect(bench.storage.extent.bytes).to.be.within(1, bytes - 1);
     expect(() => bench.storage.read(17, 20, 100)).to.throw(RangeError);
     expect(texts(bench.storage.read(18, 30, 1e9))).to.deep.equal(texts(entries(18, 30)));
     await bench.close();
-    const again = await scratch.open(path, { base: { index: 17, term: 1 } });
-    expect(texts(again.opened.recovered.entries)).to.deep.equal(texts(entries(18, 30)));
-    expect(again.opened.recovered.base).to.deep.equal({ index: 17, term: 1 });
-    expect(again.storage.extent).to.include({ first: 18, last: 30 });
+    await expectDamage(path, 'is missing');
+  });
+
+  it('begins anew where it is told, and knows it again', async () => {
+    const path = scratch.directory();
+    const bench = await scratch.open(path, { segmentBytes: 200 });
+    bench.write({ ballot, entries: entries(1, 9) });
+    await bench.durable(bench.write({ begins: { index: 40, term: 1 }, commit: 40 }));
+    expect(bench.storage.extent).to.include({ first: 41, last: 40, bytes: 0 });
+    await fill(bench, 41, 60, 1);
+    expect(texts(bench.storage.read(41, 60, 1e9))).to.deep.equal(texts(entries(41, 60)));
+    expect(() => bench.write({ begins: { index: 40, term: 1 } })).to.throw('back to 40');
+    await bench.close();
+    // Without the snapshot that stands for what was before, there is no going on.
+    await expectDamage(path, 'begins behind entry 40');
   });
 
   it('stops a core that writes what its log cannot hold', async () => {
@@ -207,3 +224,12 @@ describe('the journal: a log on a disk', () => {
     expect(() => bench.write({ entries: entries(5, 5, 2) })).to.throw('ballot');
   });
 });
+
+async function expectDamage(path: string, words: string): Promise<void> {
+  const error = await scratch.open(path).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).to.be.instanceOf(DataError);
+  expect((error as DataError).message).to.include(words);
+}

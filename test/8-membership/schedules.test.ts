@@ -5,7 +5,14 @@ import { runSchedules } from '../shared/schedule.ts';
 const SIX = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'];
 
 describe('stage 8: whatever happens in whatever order, while the members change', () => {
-  const faults = { crashes: true, losses: true, reads: true, transfers: true, changes: true };
+  const faults = {
+    crashes: true,
+    losses: true,
+    reads: true,
+    transfers: true,
+    changes: true,
+    snapshots: true,
+  };
   for (const members of [['n1'], ['n1', 'n2'], ['n1', 'n2', 'n3'], SIX]) {
     it(`keeps every invariant and recovers, beginning with ${members.length} of ${SIX.length} nodes`, () => {
       runSchedules(faults, {

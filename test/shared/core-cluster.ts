@@ -1,12 +1,12 @@
 import type { Core } from '../../src/node/host.ts';
 import { configurationOf, NO_CONFIGURATION } from '../../src/raft/configuration.ts';
 import type { Entry } from '../../src/raft/entry.ts';
-import type { Envelope, Message } from '../../src/raft/messages.ts';
+import type { Envelope, Install, Message } from '../../src/raft/messages.ts';
 import type { ReadGrant } from '../../src/raft/ready.ts';
 import type { Beginning } from '../../src/raft/state.ts';
 import { DEFAULT_TIMING, type Timing } from '../../src/raft/timing.ts';
 import { CoreInvariants, entriesOf } from './core-invariants.ts';
-import { BLANK, type Durable, ModelDisk, membersOf } from './model-disk.ts';
+import { BLANK, type Durable, ModelDisk, type ModelSnapshot, membersOf } from './model-disk.ts';
 
 /** Makes the core of one node, as the wiring of a stage does. */
 export type MakeCore = (beginning: Beginning, timing: Timing, random: () => number) => Core;
@@ -28,8 +28,13 @@ interface Node {
   /** Everything is synced at once, until a test takes that into its own hands. */
   isSyncing: boolean;
   applied: Entry[];
+  /** The snapshot that is coming in, and how many of its pieces have come. */
+  incoming: { readonly index: number; readonly term: number; pieces: number } | undefined;
   granted: ReadGrant[];
 }
+
+/** A snapshot travels in so many pieces. */
+const PIECES = 3;
 
 /** Messages that travel without end are a bug of their own. */
 const MOST_DELIVERIES = 20_000;
@@ -45,6 +50,9 @@ export class CoreCluster {
   readonly #nodes = new Map<string, Node>();
   readonly #queues = new Map<string, Message[]>();
   readonly #cut = new Set<string>();
+  /** Every snapshot that was ever made, by its index, and every entry that was ever applied. */
+  readonly #snapshots = new Map<number, ModelSnapshot>();
+  readonly #history: Entry[] = [];
   readonly #readsFrom = new Map<string, number>();
   #campaigns = 0;
   /** Called with every message that a node sends, delivered or not. */
@@ -55,7 +63,15 @@ export class CoreCluster {
     this.timing = options.timing ?? DEFAULT_TIMING;
     for (const id of options.nodes) {
       const disk = new ModelDisk(options.disks?.[id] ?? BLANK);
-      this.#nodes.set(id, { id, disk, core: undefined, isSyncing: true, applied: [], granted: [] });
+      this.#nodes.set(id, {
+        id,
+        disk,
+        core: undefined,
+        isSyncing: true,
+        applied: [],
+        incoming: undefined,
+        granted: [],
+      });
     }
     for (const id of options.nodes) this.restart(id);
   }
@@ -165,6 +181,21 @@ export class CoreCluster {
     this.#turn(id);
   }
 
+  /** A node compacts its log: a snapshot stands for all that it has applied, and so many entries stay before its end. */
+  compact(id: string, keep = 0): void {
+    const { state, snapshots } = this.core(id);
+    const { handed: index, log } = state;
+    const term = log.termAt(index) ?? 0;
+    if (snapshots === undefined || index <= state.snapshot.index || !state.isBallotDurable) return;
+    const from = Math.max(log.base.index, index - keep);
+    const base = { index: from, term: log.termAt(from) ?? 0 };
+    const snapshot = { index, term, configuration: state.configurationAt(index), base };
+    this.#snapshots.set(index, snapshot);
+    this.#node(id).disk.keep(snapshot);
+    snapshots.compact(snapshot, from);
+    this.#turn(id);
+  }
+
   linkUp(id: string, peer: string): void {
     this.core(id).linkUp(peer);
     this.#turn(id);
@@ -197,7 +228,9 @@ export class CoreCluster {
     const node = this.#node(id);
     node.core = undefined;
     node.disk.crash();
+    node.disk.recover();
     node.applied = [];
+    node.incoming = undefined;
     node.granted = [];
     this.invariants.forget(id, this.#disks());
     for (const key of this.#readsFrom.keys()) if (key.startsWith(`${id} `)) this.#readsFrom.delete(key);
@@ -210,7 +243,15 @@ export class CoreCluster {
     const { nodes, members = nodes, make } = this.#options;
     const base = { index: 0, term: 0 };
     const configuration = members.includes(id) ? membersOf(members) : NO_CONFIGURATION;
-    const beginning = { id, configuration, base, ...node.disk.durable };
+    const { snapshot, ...durable } = node.disk.durable;
+    const beginning = {
+      id,
+      configuration,
+      base,
+      ...durable,
+      ...(snapshot && { ...partsOf(snapshot), snapshot }),
+    };
+    node.applied = this.#history.slice(0, snapshot?.index ?? 0);
     // Patience differs from node to node, in their order, and never changes: no chance at all.
     const fraction = (nodes.indexOf(id) + 1) / (nodes.length + 1);
     node.core = make(beginning, this.timing, () => fraction);
@@ -319,17 +360,45 @@ export class CoreCluster {
         this.invariants.checkSent(id, envelope);
         this.#send(id, envelope);
       }
-      const isSaving = ready.ballot !== undefined || ready.entries.length > 0 || ready.commit !== undefined;
+      const isSaving =
+        ready.ballot !== undefined ||
+        ready.begins !== undefined ||
+        ready.entries.length > 0 ||
+        ready.commit !== undefined;
       if (isSaving || ready.answers.length > 0) node.disk.write(ready);
       this.#check(core);
       for (const entry of ready.committed) {
         this.invariants.checkApplied(id, entry);
         node.applied.push(entry);
+        this.#history[entry.index - 1] = entry;
       }
+      for (const piece of ready.pieces) this.#take(node, piece);
+      this.#install(node);
       for (const grant of ready.reads) this.#grant(node, grant);
-      isDone = !node.isSyncing || !node.disk.isPending;
-      if (!isDone) this.#sync(node);
+      const isSynced = !node.isSyncing || !node.disk.isPending;
+      isDone = isSynced && ready.pieces.length === 0;
+      if (!isSynced) this.#sync(node);
     }
+  }
+
+  #take(node: Node, { lastIndex: index, lastTerm: term, offset }: Install): void {
+    const current = node.incoming?.index === index ? node.incoming : { index, term, pieces: 0 };
+    if (offset === current.pieces && offset < PIECES) current.pieces += 1;
+    node.incoming = current;
+    this.core(node.id).snapshots?.received(current, current.pieces);
+  }
+
+  /** A snapshot that has come whole takes the place of what the node has, unless that has overtaken it. */
+  #install(node: Node): void {
+    const { incoming } = node;
+    const { state, snapshots } = this.core(node.id);
+    if (incoming?.pieces !== PIECES || !state.isBallotDurable) return;
+    node.incoming = undefined;
+    const snapshot = this.#snapshots.get(incoming.index);
+    if (snapshot === undefined || snapshots?.wants(incoming) !== true) return;
+    node.disk.keep(snapshot);
+    snapshots.restore(snapshot, snapshot.configuration);
+    node.applied = this.#history.slice(0, snapshot.index);
   }
 
   #sync(node: Node, batches?: number): void {
@@ -364,8 +433,20 @@ export class CoreCluster {
     if (envelope.message.type === 'request-vote') this.#campaigns += 1;
     const key = `${from} ${envelope.to}`;
     if (this.#cut.has(key)) return;
+    const message = filled(envelope.message);
     const queue = this.#queues.get(key);
-    if (queue === undefined) this.#queues.set(key, [envelope.message]);
-    else queue.push(envelope.message);
+    if (queue === undefined) this.#queues.set(key, [message]);
+    else queue.push(message);
   }
+}
+
+/** What a host fills in before a piece of a snapshot goes. */
+function filled(message: Message): Message {
+  if (message.type !== 'install') return message;
+  const piece = message.offset < PIECES ? [`piece ${message.offset + 1} of ${PIECES}`] : [];
+  return { ...message, piece, bytes: PIECES, hash: `${message.lastIndex}` };
+}
+
+function partsOf({ configuration, base }: ModelSnapshot): Pick<ModelSnapshot, 'configuration' | 'base'> {
+  return { configuration, base };
 }

@@ -1,7 +1,7 @@
 import type { Entry } from '../../src/raft/entry.ts';
 import type { Envelope, Message } from '../../src/raft/messages.ts';
 import type { State } from '../../src/raft/state.ts';
-import type { Durable } from './model-disk.ts';
+import { type Durable, holdsAt, lastOf } from './model-disk.ts';
 
 /** A node as it was when it was last looked at. */
 interface Seen {
@@ -11,7 +11,7 @@ interface Seen {
   readonly entries: readonly Entry[];
 }
 
-/** All of a node's log; a test's logs are small enough to be in memory whole. */
+/** All that a node's log holds; a test's logs are small enough to be in memory whole. */
 export function entriesOf({ log }: State): readonly Entry[] {
   return log.range(log.base.index + 1, log.last.index);
 }
@@ -46,7 +46,8 @@ export class CoreInvariants {
     this.#seen.delete(id);
     const logs = [...this.#seen.values(), ...disks.values()].map(({ entries }) => entries);
     for (const { index, term } of lost) {
-      if (!logs.some(entries => entries[index - 1]?.term === term)) this.#entries.delete(`${index}:${term}`);
+      const isHeld = logs.some(entries => entryAt(entries, index)?.term === term);
+      if (!isHeld && !this.#committed.has(index)) this.#entries.delete(`${index}:${term}`);
     }
   }
 
@@ -59,22 +60,24 @@ export class CoreInvariants {
       claim(term >= before.term, 'monotonic term', `${id} went from ${before.term} to ${term}`);
       claim(commit >= before.commit, 'monotonic commit', `${id} went from ${before.commit} to ${commit}`);
       const isSameReign = role === 'leader' && before.role === 'leader' && before.term === term;
-      const isAppendOnly = before.entries.every((entry, at) => entries[at] === entry);
+      const isAppendOnly = before.entries.every(
+        entry => entry.index <= state.log.base.index || entryAt(entries, entry.index) === entry,
+      );
       claim(!isSameReign || isAppendOnly, 'Leader Append-Only', `${id} replaced its own entries`);
     }
-    this.#checkLog(id, entries, before?.entries ?? []);
+    this.#checkLog(state, entries, before?.entries ?? []);
     this.#checkLeader(state);
     this.#checkCommit(state, running, disks);
     this.#seen.set(id, { term, role, commit, entries });
   }
 
   /** Two logs that hold an entry of one index and term hold the same entry there, after the same term. */
-  #checkLog(id: string, entries: readonly Entry[], before: readonly Entry[]): void {
+  #checkLog({ id, log }: State, entries: readonly Entry[], before: readonly Entry[]): void {
     for (const [at, entry] of entries.entries()) {
-      if (before[at] === entry) continue;
+      if (entryAt(before, entry.index) === entry) continue;
       const name = `${entry.index}:${entry.term}`;
       const text = JSON.stringify(entry.command);
-      const prevTerm = entries[at - 1]?.term ?? 0;
+      const prevTerm = entries[at - 1]?.term ?? log.base.term;
       const known = this.#entries.get(name) ?? { text, prevTerm };
       const isSame = known.text === text && known.prevTerm === prevTerm;
       claim(isSame, 'Log Matching', `${id} holds ${text} as ${name}, where another log held ${known.text}`);
@@ -88,7 +91,7 @@ export class CoreInvariants {
     claim(known === id, 'Election Safety', `${known} and ${id} both lead term ${term}`);
     this.#leaders.set(term, id);
     for (const [index, committed] of this.#committed) {
-      if (committed.since > term) continue;
+      if (committed.since > term || index < log.base.index) continue;
       const isHeld = log.termAt(index) === committed.term;
       claim(isHeld, 'Leader Completeness', `${id} leads term ${term} without committed entry ${index}`);
     }
@@ -98,7 +101,10 @@ export class CoreInvariants {
     for (let index = this.#committed.size + 1; index <= state.commit; index += 1) {
       const term = state.log.termAt(index) ?? 0;
       this.#committed.set(index, { term, since: state.term });
-      const holds = (id: string) => disks.get(id)?.entries[index - 1]?.term === term;
+      const holds = (id: string) => {
+        const disk = disks.get(id);
+        return disk !== undefined && holdsAt(disk, index, term);
+      };
       claim(
         state.quorum.agrees(holds),
         'durability',
@@ -106,7 +112,7 @@ export class CoreInvariants {
       );
       for (const other of running) if (other.term >= state.term) this.#checkLeader(other);
     }
-    for (let index = 1; index <= state.commit; index += 1) {
+    for (let index = Math.max(1, state.log.base.index); index <= state.commit; index += 1) {
       const isSame = this.#committed.get(index)?.term === state.log.termAt(index);
       claim(isSame, 'State Machine Safety', `${state.id} committed another entry ${index}`);
     }
@@ -127,8 +133,9 @@ export class CoreInvariants {
   }
 
   /** What waited for the disk must be there now. */
-  checkAnswered(id: string, { to, message }: Envelope, { ballot, entries }: Durable): void {
+  checkAnswered(id: string, { to, message }: Envelope, disk: Durable): void {
     const { type, term } = message;
+    const { ballot } = disk;
     const isOnDisk = (vote: string) => ballot.term > term || (ballot.term === term && ballot.vote === vote);
     if (type === 'vote' && message.granted && !message.pre) {
       claim(isOnDisk(to), 'durable votes', `${id} told ${to} of a vote that its disk does not hold`);
@@ -137,7 +144,7 @@ export class CoreInvariants {
       claim(isOnDisk(id), 'durable votes', `${id} stands in term ${term}, and its disk does not know`);
       this.#vote(id, term, id);
     } else if (type === 'appended' && ballot.term === term) {
-      const isHeld = message.match <= (entries.at(-1)?.index ?? 0);
+      const isHeld = message.match <= lastOf(disk);
       claim(isHeld, 'durable entries', `${id} acknowledged ${message.match}, and its disk does not hold it`);
     }
   }
@@ -148,6 +155,10 @@ export class CoreInvariants {
     claim(known === candidate, 'one vote a term', `${id} voted in ${term} for ${known} and ${candidate}`);
     this.#votes.set(key, candidate);
   }
+}
+
+function entryAt(entries: readonly Entry[], index: number): Entry | undefined {
+  return entries[index - (entries[0]?.index ?? 0)];
 }
 
 function isCandidacy(message: Message): boolean {

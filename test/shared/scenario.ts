@@ -22,6 +22,7 @@ type Arguments = readonly string[];
  *   tick NODE|all [COUNT]             time passes, for one or for all
  *   time-out NODE                     time passes for one, until it wants to be elected
  *   elect NODE [with NODES…]          all of these lose patience with their leader, and the first is elected
+ *   compact NODE [KEEP]               a snapshot stands for all it has applied; so many entries stay
  *   propose NODE COMMANDS… · read NODE NUMBER · transfer NODE TO
  *   deliver [FROM TO [COUNT]]         all that travels and what follows from it, or what is on one link
  *   round                             all that travels now, and nothing that this brings about
@@ -80,6 +81,9 @@ export class Scenario {
         return [];
       case 'propose':
         this.#cluster.propose(a, ...words.slice(1));
+        return [];
+      case 'compact':
+        this.#cluster.compact(a, Number(b || 0));
         return [];
       case 'read':
         this.#cluster.read(a, Number(b));
@@ -241,8 +245,16 @@ export class Scenario {
   }
 
   #factsOf(id: string): Facts {
-    const { role, term, leader, commit } = this.#cluster.core(id).state;
-    return { role, term, leader, log: logOf(this.#cluster.entries(id)), commit };
+    const { role, term, leader, commit, log } = this.#cluster.core(id).state;
+    const entries = logOf(this.#cluster.entries(id));
+    const { index } = log.base;
+    return {
+      role,
+      term,
+      leader,
+      log: index === 0 ? entries : `${entries || 'empty'} behind ${index}`,
+      commit,
+    };
   }
 }
 

@@ -10,6 +10,7 @@ export interface Faults {
   readonly reads: boolean;
   readonly transfers: boolean;
   readonly changes?: boolean;
+  readonly snapshots?: boolean;
 }
 
 /** How many schedules a test runs; more of them with SCHEDULES=…. */
@@ -164,7 +165,9 @@ class Schedule {
   #disturbDisk(id: string): void {
     const { cluster } = this;
     const dice = this.#random.next();
-    if (dice < 0.3) cluster.holdDisk(id);
+    if (this.#faults.snapshots === true && this.#random.chance(0.4)) {
+      cluster.compact(id, this.#random.below(4));
+    } else if (dice < 0.3) cluster.holdDisk(id);
     else if (dice < 0.5) cluster.sync(id, 1);
     else if (dice < 0.7) cluster.releaseDisk(id);
     else if (this.#faults.crashes) cluster.crash(id);

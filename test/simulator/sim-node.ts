@@ -107,7 +107,7 @@ export class SimNode implements LinkEnd {
       onRan: () => events.onRan(this),
       onThrow: error => events.onThrow(this, error),
     });
-    const { storage, recovered } = openLocked(
+    const { storage, recovered, state } = openLocked(
       DATA,
       { node: id, cluster: 'simulated' },
       { onDurable: mark => this.process?.replica.onDurable(mark) },
@@ -121,7 +121,7 @@ export class SimNode implements LinkEnd {
       },
     );
     const beginning =
-      recovered.entries.length > 0
+      recovered.entries.length > 0 || recovered.snapshot !== undefined
         ? recovered
         : writeFirstEntry(storage, recovered.ballot, this.#options.nodes);
     let raft: Raft | undefined;
@@ -136,6 +136,7 @@ export class SimNode implements LinkEnd {
         },
       },
       recovered: beginning,
+      store: state,
       storage,
       transport,
       clock: loop.clock,
