@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
 import { STAGES } from '../../stages/stages.ts';
 
-/** What a test may set of a node: all but where it listens, which the system chooses. */
-export type TestOptions = Partial<Omit<NodeOptions, 'listen'>>;
+/** What a test may set of a node; where it listens, the system chooses unless told. */
+export type TestOptions = Partial<NodeOptions>;
 
 const LOCAL = { host: '127.0.0.1', port: 0 };
 

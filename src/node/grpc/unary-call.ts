@@ -13,7 +13,7 @@ import { serviceErrorOf } from './service-error.ts';
 
 /** One call that is answered once. It counts into the same bounds as a line. */
 export class UnaryCall implements Responder {
-  readonly deadline: number;
+  deadline: number;
   readonly #method: Method;
   readonly #server: LineServer;
   readonly #guest: Guest | undefined;
@@ -21,7 +21,6 @@ export class UnaryCall implements Responder {
   readonly #size: number;
   #request: Request | undefined;
   #isAnswered = false;
-  #isGone = false;
   #untaken = 0;
 
   constructor(
@@ -69,7 +68,6 @@ export class UnaryCall implements Responder {
     if (this.#isAnswered) return;
     this.#isAnswered = true;
     this.#server.received.give(this.#size);
-    if (this.#isGone) return;
     if (!outcome.ok) {
       this.#done(serviceErrorOf(outcome.error));
       return;
@@ -99,10 +97,14 @@ export class UnaryCall implements Responder {
     if (this.#request !== undefined) this.answer(timedOut(this.#request, true));
   }
 
+  /** Nobody waits any longer: what has not begun need not. */
   #gone(): void {
-    this.#isGone = true;
     this.#guest?.owes(-this.#untaken);
     this.#untaken = 0;
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
+    this.#server.received.give(this.#size);
+    this.deadline = this.#server.now();
   }
 }
 
