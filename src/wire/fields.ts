@@ -170,7 +170,8 @@ function condition(input: unknown, name: string, stage: number): Condition {
   return input;
 }
 
-const conditionNames = `use ${Object.keys(conditionFields).join(', ')}`;
+export const CONDITION_FIELDS: readonly string[] = Object.keys(conditionFields);
+const conditionNames = `use ${CONDITION_FIELDS.join(', ')}`;
 
 /** One condition or a list of them, always given on as a list. */
 export const conditions: Field<readonly Condition[]> = {

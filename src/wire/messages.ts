@@ -10,11 +10,30 @@ const NULL_WHEN_UNSET: ReadonlySet<string> = new Set([
   'GetReply.value',
   'Entry.value',
   'ListReply.next',
+  'LeasesReply.next',
+  'GetResult.value',
+  'KeysResult.next',
+  'EntriesResult.next',
   'HelloReply.cluster',
   'StatusReply.cluster',
 ]);
 /** Messages that stand for null when they are empty, save in a request: there what is empty was sent so. */
 const NULL_WHEN_EMPTY: ReadonlySet<string> = new Set(['Previous', 'Node']);
+/** Lists of requests that a line must have, and that may be empty there. */
+const LISTS_WANTED: ReadonlySet<string> = new Set(['TxnRequest.then']);
+/** Messages that are one of several, which a line tells apart by what they have: a field that each alone has. */
+const UNTAGGED: ReadonlyMap<string, readonly (readonly [field: string, variant: string])[]> = new Map([
+  [
+    'TxnResult',
+    [
+      ['removed', 'remove'],
+      ['keys', 'keys'],
+      ['entries', 'entries'],
+      ['key', 'get'],
+      ['mod', 'set'],
+    ],
+  ],
+]);
 /** Lists of pairs that are objects in JSON, whose names are data. */
 const PAIRS: ReadonlyMap<string, readonly [name: string, content: string]> = new Map([
   ['InitRequest.nodes', ['id', 'address']],
@@ -24,7 +43,8 @@ const PAIRS: ReadonlyMap<string, readonly [name: string, content: string]> = new
 /** The message for what a line says. Throws where the schema has no place for it: a field must not be lost in silence. */
 export function toMessage(shape: Shape, fields: Readonly<Fields>): Message {
   if (shape.choice !== undefined) {
-    const { [shape.choice]: which, ...rest } = fields;
+    const { [shape.choice]: tag, ...rest } = fields;
+    const which = UNTAGGED.get(shape.name)?.find(([field]) => field in fields)?.[1] ?? tag;
     const variant = shape.variants.get(String(which));
     if (variant?.shape === undefined) throw new Error(`${shape.name} has no ${shape.choice} ${which}`);
     return { [variant.name]: toMessage(variant.shape, rest) };
@@ -60,16 +80,17 @@ export function fromMessage(shape: Shape, message: Readonly<Message>): Fields {
   if (shape.choice !== undefined) {
     const variant = shape.fields.find(field => message[field.name] !== undefined);
     if (variant?.shape === undefined) return {};
-    const which = variant.name.replaceAll('_', '-');
-    return { [shape.choice]: which, ...fromMessage(variant.shape, message[variant.name] as Message) };
+    const content = fromMessage(variant.shape, message[variant.name] as Message);
+    if (UNTAGGED.has(shape.name)) return content;
+    return { [shape.choice]: variant.name.replaceAll('_', '-'), ...content };
   }
-  const isRequest = shape.name.endsWith('Request');
+  const isRequest = /(?:Request|Step)$/.test(shape.name);
   const fields: Fields = {};
   for (const field of shape.fields) {
     const content = message[field.name];
     const name = `${shape.name}.${field.name}`;
     if (content === undefined) {
-      const missing = isRequest ? undefined : whenUnset(field, name);
+      const missing = isRequest && !LISTS_WANTED.has(name) ? undefined : whenUnset(field, name);
       if (missing !== undefined) fields[field.key] = missing;
       continue;
     }

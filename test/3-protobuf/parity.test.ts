@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import { CONDITION_FIELDS } from '../../src/wire/fields.ts';
+import { KEY_OPS } from '../../src/wire/key-ops.ts';
+import { LIMITS } from '../../src/wire/limits.ts';
 import { COMMON_FIELDS, LATER_OPS, OPS, type Op } from '../../src/wire/ops.ts';
 import { METHODS, type Method, type Shape, shapeOf } from '../../src/wire/schema.ts';
 
@@ -27,6 +30,25 @@ describe('the two transports', () => {
       expect(fieldsOf(request).sort()).to.deep.equal(wanted.sort());
     });
   }
+
+  const parts: [what: string, names: readonly string[], shape: string][] = [
+    ['a condition', CONDITION_FIELDS, 'Condition'],
+    ['the limits', Object.keys(LIMITS), 'Limits'],
+    ...Object.entries(KEY_OPS).map(([op, { required, optional }]): [string, string[], string] => [
+      `${op} in a transaction`,
+      Object.keys({ ...required, ...optional }),
+      `${op.slice(0, 1).toUpperCase()}${op.slice(1)}Step`,
+    ]),
+  ];
+  for (const [what, names, shape] of parts) {
+    it(`have the same fields for ${what}`, () => {
+      expect(fieldsOf(shapeOf(shape)).sort()).to.deep.equal([...names].sort());
+    });
+  }
+
+  it('have the same operations in a transaction', () => {
+    expect([...shapeOf('TxnOp').variants.keys()].sort()).to.deep.equal(Object.keys(KEY_OPS).sort());
+  });
 
   it('leave out no field of an operation that has two methods', () => {
     for (const [op, { required, optional }] of Object.entries(OPS) as [string, Op][]) {
