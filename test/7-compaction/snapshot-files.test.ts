@@ -79,11 +79,11 @@ describe('snapshots on the disk', () => {
     const lines = readFileSync(join(path, 'snapshots', '60-1.ndjson'), 'utf8')
       .trimEnd()
       .split('\n');
-    expect(lines).to.have.length(23);
     const [head, state, key, ...rest] = lines.map(line => JSON.parse(line.slice(9)));
     expect(head).to.include({ format: 1, index: 60, term: 1 });
     expect(state).to.include({ rev: 60, keys: 20 });
-    expect(key).to.deep.equal(['/0', '60 in 1', 20, 60, 3]);
+    expect([key, ...rest]).to.deep.include(['/0', '60 in 1', 20, 60, 3]);
+    expect(rest.at(-1)?.lines).to.equal(lines.length - 1);
     expect(rest.at(-1)).to.have.all.keys('lines', 'sha256');
   });
 
