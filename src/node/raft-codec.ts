@@ -8,7 +8,7 @@ import { entryLine, parseEntry } from './record.ts';
 export type NodeMessage = Message | ForwardMessage;
 
 /** The numbers and flags that each message must bring, whoever sends it. */
-const SHAPES: {
+export const SHAPES: {
   readonly [Type in Message['type']]: {
     readonly numbers: string[];
     readonly flags?: string[];
