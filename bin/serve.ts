@@ -55,7 +55,8 @@ From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for 
     transport: {
       type: 'string',
       value: TRANSPORTS.join('|'),
-      about: 'how nodes speak to each other, the same at each; lines unless told, and grpc at stage 3',
+      about:
+        'how nodes speak to each other, the same at each (RAFTLINE_TRANSPORT, or lines; at stage 3 grpc)',
     },
     'grpc-listen': {
       type: 'string',
@@ -125,7 +126,10 @@ function readOptions(call: Call, stage: Stage): NodeOptions {
   const peerProxy = named('peer-proxy', readProxy);
   const data = text('data');
   const timing = readTiming(call);
-  const transport = named('transport', name => readTransport(name, stage));
+  const usual = process.env.RAFTLINE_TRANSPORT || undefined;
+  const transport =
+    named('transport', name => readTransport(name, stage)) ??
+    (usual === undefined || stage.number === 3 ? undefined : readTransport(usual, stage));
   const grpcListen = named('grpc-listen', parseAddress);
   const limits = readLimits(call);
   if (stage.nodes === 1 && nodes !== undefined && nodes.length > 1) {

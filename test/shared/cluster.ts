@@ -50,9 +50,10 @@ export async function leaderOf(
 export async function startCluster(
   stage: number,
   pick: (leader: string, ids: readonly string[]) => string,
+  flags: readonly string[] = [],
 ): Promise<{ readonly address: string; close(): Promise<void> }> {
   const data = mkdtempSync(join(tmpdir(), 'raftline-test-'));
-  const cluster = await Cluster.start({ stage, nodes: 3, data });
+  const cluster = await Cluster.start({ stage, nodes: 3, data, flags });
   const ask = askOf(() => cluster);
   const node = cluster.node(pick(await leaderOf(cluster.ids, ask), cluster.ids));
   await eventually('it takes changes', async () => (await ask(node.id, { op: 'remove', key: '/none' })).ok);
