@@ -3,9 +3,12 @@ import { readBallot } from '../src/node/ballot-file.ts';
 import { DataDirectory, type Identity } from '../src/node/data-directory.ts';
 import { DataError, damaged } from '../src/node/data-error.ts';
 import { codeOf, DISK } from '../src/node/file-system.ts';
-import { commitOf, entryOf, parseJson } from '../src/node/record.ts';
+import { beginOf, commitOf, entryOf, parseJson } from '../src/node/record.ts';
 import { isTorn, RecordReader } from '../src/node/record-reader.ts';
 import { listSegments } from '../src/node/segment.ts';
+import { readHead } from '../src/node/snapshot-load.ts';
+import { listSnapshots } from '../src/node/snapshot-name.ts';
+import type { SnapshotHead } from '../src/ports/storage.ts';
 
 /** Characters that are gathered before they are printed. */
 const PIECE = 65_536;
@@ -66,6 +69,13 @@ class LogPrinter {
     );
   }
 
+  /** What stands for the beginning of the log. */
+  snapshot({ index, term, base }: SnapshotHead): void {
+    if (this.#isJson) return;
+    const tail = base.index < index ? `; entries from ${base.index + 1} on stay for followers` : '';
+    this.#output.line(`a snapshot stands for everything up to entry ${index} of term ${term}${tail}`);
+  }
+
   /** Prints a segment; false when nobody reads any more. A record that is being written is left out. */
   async segment(path: string, fd: number, isLast: boolean): Promise<boolean> {
     const reader = new RecordReader(DISK, fd);
@@ -92,7 +102,9 @@ class LogPrinter {
     const json = reader.json;
     const content = parseJson(json);
     const entry = entryOf(content, reader.size);
-    const index = entry?.index ?? commitOf(content) ?? this.#from;
+    const begin = beginOf(content);
+    const index = entry?.index ?? commitOf(content) ?? begin?.index ?? this.#from;
+    if (begin !== undefined) this.#last = begin.index;
     if (entry !== undefined) this.#moveTo(entry.index);
     if (index < this.#from) return;
     if (this.#isJson) {
@@ -101,8 +113,7 @@ class LogPrinter {
       const command = entry.command === null ? 'no-op' : printable(JSON.stringify(entry.command));
       this.#output.line(`${String(index).padStart(8)}  term ${entry.term}  ${command}`);
     } else {
-      const words = commitOf(content) === undefined ? printable(json) : `committed up to ${index}`;
-      this.#output.line(`          ${words}`);
+      this.#output.line(`          ${wordsFor(content) ?? printable(json)}`);
     }
   }
 
@@ -112,6 +123,15 @@ class LogPrinter {
     }
     this.#last = index;
   }
+}
+
+/** What a record says that is no entry; undefined for one that nobody knows. */
+function wordsFor(content: unknown): string | undefined {
+  const begin = beginOf(content);
+  if (begin !== undefined)
+    return `begins anew behind a snapshot of entry ${begin.index} of term ${begin.term}`;
+  const commit = commitOf(content);
+  return commit === undefined ? undefined : `committed up to ${commit}`;
 }
 
 /** Text that leaves a terminal as it is: JSON escapes all that could do harm but these. */
@@ -139,7 +159,7 @@ async function withFile<T>(path: string, use: (fd: number) => T | Promise<T>): P
   }
 }
 
-async function print(path: string, from: number, isJson: boolean): Promise<number> {
+async function print(path: string, wanted: number | undefined, isJson: boolean): Promise<number> {
   const directory = new DataDirectory(DISK, path);
   const identity = directory.identity();
   if (identity === undefined) {
@@ -148,6 +168,8 @@ async function print(path: string, from: number, isJson: boolean): Promise<numbe
     );
     return 2;
   }
+  const head = await newestHead(directory);
+  const from = wanted ?? (head?.base.index ?? 0) + 1;
   const printer = new LogPrinter(from, isJson);
   let status = 0;
   try {
@@ -158,6 +180,7 @@ async function print(path: string, from: number, isJson: boolean): Promise<numbe
     complain(error.message);
     status = 1;
   }
+  if (head !== undefined) printer.snapshot(head);
   const segments = listSegments(DISK, directory.log);
   for (const [at, segment] of segments.entries()) {
     const next = segments[at + 1];
@@ -170,14 +193,26 @@ async function print(path: string, from: number, isJson: boolean): Promise<numbe
   return status;
 }
 
+/** What the newest snapshot says of itself; one that is damaged is passed over. */
+async function newestHead({ snapshots: directory }: DataDirectory): Promise<SnapshotHead | undefined> {
+  for (const { path } of listSnapshots(DISK, directory).snapshots) {
+    const head = await withFile(path, fd => readHead(DISK, fd));
+    if (head !== undefined) return head;
+    complain(`${path} does not begin as a snapshot does; the node starts without it, if it can`);
+  }
+  return undefined;
+}
+
 export const log: Verb = {
   name: 'log',
   about: "prints a node's log, terms and commit points, running or stopped",
   usage: 'log --data DIR [--from N] [--json]',
   details:
     'One line for each record, in the order in which they were written: an entry with an index that came before ' +
-    'replaces that entry and all after it. It only reads, so a running node is not disturbed.\n\n' +
-    'With --json it prints the JSON text of each record: [index, term, command] or {"commit": index}.',
+    'replaces that entry and all after it. Where a snapshot stands for its beginning, it says so, and prints what is ' +
+    'left; --from shows what is still on the disk of the rest. It only reads, so a running node is not disturbed.\n\n' +
+    'With --json it prints the JSON text of each record: [index, term, command], {"commit": index}, or ' +
+    '{"begin": [index, term]} where the log begins anew behind a snapshot that came from another node.',
   flags: {
     data: { type: 'string', value: 'DIR', about: 'the data directory of the node' },
     from: { type: 'integer', value: 'N', about: 'begins at entry N' },
@@ -185,13 +220,13 @@ export const log: Verb = {
   },
   words: [0, 0],
   async run({ flags }: Call): Promise<number> {
-    const { data, from = 1, json = false } = flags;
+    const { data, from, json = false } = flags;
     if (typeof data !== 'string' || data === '') {
       complain('log needs --data DIR, the data directory of a node');
       return 2;
     }
     try {
-      return await print(data, Number(from), json === true);
+      return await print(data, from === undefined ? undefined : Number(from), json === true);
     } catch (error) {
       complain((error as Error).message);
       return error instanceof DataError ? 1 : 2;

@@ -1,8 +1,10 @@
+import type { SnapshotHead } from '../ports/storage.ts';
 import { DataError } from './data-error.ts';
 import type { FileSystem } from './file-system.ts';
+import { parseJson } from './record.ts';
 import { RecordReader } from './record-reader.ts';
 import type { NamedSnapshot } from './snapshot-name.ts';
-import { FutureSnapshot, type LoadedSnapshot, SnapshotReader } from './snapshot-records.ts';
+import { FutureSnapshot, headOf, type LoadedSnapshot, SnapshotReader } from './snapshot-records.ts';
 
 /** What is wrong with the file of a snapshot, and from which byte on. */
 export interface SnapshotFault {
@@ -33,6 +35,17 @@ export function loadSnapshot(files: FileSystem, path: string): SnapshotFile {
     return { loaded, bytes: offset };
   } finally {
     files.close(fd);
+  }
+}
+
+/** What a snapshot says of itself; undefined where its first line is damaged. */
+export function readHead(files: FileSystem, fd: number): SnapshotHead | undefined {
+  const records = new RecordReader(files, fd, 0, 65_536);
+  if (!records.next() || !records.isSound) return undefined;
+  try {
+    return headOf(parseJson(records.json));
+  } catch {
+    return undefined;
   }
 }
 

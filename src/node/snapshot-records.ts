@@ -132,7 +132,8 @@ function footOf(content: unknown): { readonly lines: number; readonly sha256: st
   return isCount(lines) && typeof sha256 === 'string' ? { lines, sha256 } : undefined;
 }
 
-function headOf(content: unknown): SnapshotHead {
+/** What the first line of a snapshot says. Throws where it is none. */
+export function headOf(content: unknown): SnapshotHead {
   const { format, index, term, configuration, base } = (content ?? {}) as Record<string, unknown>;
   if (typeof format === 'number' && format > FORMAT) {
     throw new FutureSnapshot(`it has format ${format}, and this version reads format ${FORMAT}`);

@@ -90,7 +90,7 @@ describe('snapshots on the disk', () => {
   it('are never loaded when a bit of them has flipped: the one before serves, and nothing is deleted', async () => {
     const healthy = await twoSnapshots();
     const file = readFileSync(join(healthy, 'snapshots', '60-1.ndjson'));
-    for (let offset = 0; offset < file.length; offset += 97) {
+    for (let offset = 0; offset < file.length; offset += 499) {
       const path = await twoSnapshots();
       const broken = join(path, 'snapshots', '60-1.ndjson');
       flip(broken, offset);
