@@ -113,6 +113,12 @@ export interface MembersReply extends Success {
   readonly members: readonly MemberStatus[];
 }
 
+/** What the newest snapshot of the node asked stands for. */
+export interface SnapshotReply extends Success {
+  readonly index: number;
+  readonly term: number;
+}
+
 export interface TransferReply extends Success {
   readonly leader: NodeAddress;
 }

@@ -1,6 +1,6 @@
 import { parseNodes } from '../../src/wire/address.ts';
 import { RaftlineError } from '../../src/wire/errors.ts';
-import type { MembersReply, TransferReply } from '../results.ts';
+import type { MembersReply, SnapshotReply, TransferReply } from '../results.ts';
 import { ask, clientVerb } from './client-verb.ts';
 import { print } from './print.ts';
 import { UsageError } from './usage-error.ts';
@@ -51,6 +51,27 @@ function listed(text: string): [string, string][] {
 async function printMembers({ members: all }: MembersReply): Promise<void> {
   for (const { id, address, role } of all) await print(`${id}\t${address}\t${role}`);
 }
+
+export const snapshot = clientVerb({
+  name: 'snapshot',
+  about: 'has a node compact its log now',
+  usage: 'snapshot',
+  details: `The node that is asked writes a snapshot of its state, and lets go of the log that it stands for. Nodes do so by
+themselves when their log has grown enough. Give a large store more time than usual:
+
+  raftline snapshot --address 10.0.0.1:7001 --timeout 60000`,
+  flags: {},
+  words: [0, 0],
+  async perform(call, session) {
+    const { index, term } = await ask<SnapshotReply>('snapshot', {}, call, session);
+    if (!call.flags.json) {
+      await print(
+        `${session.client.address}: a snapshot stands for everything up to entry ${index} of term ${term}`,
+      );
+    }
+    return 0;
+  },
+});
 
 export const transferLeader = clientVerb({
   name: 'transfer-leader',

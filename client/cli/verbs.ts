@@ -1,5 +1,5 @@
 import type { ClientVerb } from './client-verb.ts';
-import { init, members, transferLeader } from './cluster-verbs.ts';
+import { init, members, snapshot, transferLeader } from './cluster-verbs.ts';
 import { get, list, remove, set } from './keys.ts';
 import { hello, ping } from './node-verbs.ts';
 import { status } from './status.ts';
@@ -14,6 +14,7 @@ export const CLIENT_VERBS: readonly ClientVerb[] = [
   members,
   init,
   transferLeader,
+  snapshot,
   ping,
   hello,
 ];

@@ -11,6 +11,8 @@ const FORMAT = 1;
 export interface Identity {
   readonly node: string;
   readonly cluster: string | null;
+  /** The cluster that its list of nodes would begin, where that is not its own: it was restored from a backup. */
+  readonly list?: string;
 }
 
 /** Where everything is in a data directory. */
@@ -52,26 +54,28 @@ export class DataDirectory {
     if (!reader.next() || !reader.isSound) damaged(this.node, 0, 'it is not one sound record');
     const content = parseJson(reader.json);
     const end = reader.end;
-    const { format, node, cluster } = (content ?? {}) as Record<string, unknown>;
+    const { format, node, cluster, list } = (content ?? {}) as Record<string, unknown>;
     if (typeof format === 'number' && format > FORMAT) {
       const words = `${this.node} says format ${format}, and this version reads format ${FORMAT}: use the version of raftline that wrote ${this.path}, or a later one. Nothing was changed.`;
       throw new DataError('future', words, this.node, 0);
     }
     const isKnown = format === FORMAT && typeof node === 'string';
-    if (!isKnown || (cluster !== null && typeof cluster !== 'string')) {
+    const isList = list === undefined || typeof list === 'string';
+    if (!isKnown || !isList || (cluster !== null && typeof cluster !== 'string')) {
       damaged(this.node, 0, 'it does not name a format, a node and a cluster');
     }
     if (reader.next() || reader.rest.length > 0) damaged(this.node, end, 'there is more than one record');
-    return { node, cluster };
+    return list === undefined ? { node, cluster } : { node, cluster, list };
   }
 
-  /** Refuses a directory that belongs to another node or another cluster. */
+  /** Refuses a directory that belongs to another node, or to another cluster than the one of this name or list. */
   check(found: Identity, node: string, cluster: string | null): void {
     if (found.node !== node) {
       const words = `${this.path} belongs to node ${found.node}, not to ${node}: give ${node} a directory of its own, or start it as ${found.node}.`;
       throw new DataError('foreign', words, this.node);
     }
-    if (cluster !== null && found.cluster !== null && found.cluster !== cluster) {
+    const isOwn = found.cluster === cluster || found.list === cluster;
+    if (cluster !== null && found.cluster !== null && !isOwn) {
       const words = `${this.path} belongs to cluster ${found.cluster}, not to ${cluster}: give ${node} an empty directory to join another cluster.`;
       throw new DataError('foreign', words, this.node);
     }

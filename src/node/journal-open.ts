@@ -137,7 +137,7 @@ class Opening {
         ...(head && { snapshot: positionOf(head), configuration: head.configuration }),
       },
       state,
-      cluster: cluster ?? found?.cluster ?? null,
+      cluster: found?.cluster ?? cluster,
       join: name => directory.join(name),
     };
   }
