@@ -5,72 +5,70 @@ import { Call, type Fields } from './call.ts';
 import { ClientError } from './client-error.ts';
 import { Exchange } from './exchange.ts';
 import type {
+  CallOptions,
+  ChangeOptions,
+  ClientOptions,
+  KeepOptions,
+  ListOptions,
+  LockOptions,
+  ReadOptions,
+  SetOptions,
+  Txn,
+  WatchOptions,
+} from './options.ts';
+import { Cached } from './recipes/cached.ts';
+import { Lease } from './recipes/lease.ts';
+import { elect, type Leader, type Leadership, type Lock, leader, lock } from './recipes/lock.ts';
+import { type Instance, Registration, Services } from './recipes/services.ts';
+import { type Transaction, type TransactionOptions, transaction } from './recipes/transaction.ts';
+import { watch, watchCluster } from './recipes/watch.ts';
+import type { Wire } from './recipes/wire.ts';
+import type {
+  ClusterEvent,
   Entry,
   GetReply,
   HelloReply,
   HelpReply,
+  LeaseReply,
+  LeaseStatus,
+  LeasesReply,
   PageReply,
   PingReply,
   RemoveReply,
   SetReply,
   StatusReply,
+  TxnReply,
+  WatchUpdate,
 } from './results.ts';
 import { parseAddresses } from './roster.ts';
+import type { Transport } from './transport.ts';
 
 export type { ErrorCode, Failure } from '../src/wire/errors.ts';
+export type * from './options.ts';
+export type { CacheChange } from './recipes/cached.ts';
 export type * from './results.ts';
-export type { Condition, Fields, ReadMode, Success };
+export type {
+  Cached,
+  Condition,
+  Fields,
+  Instance,
+  Leader,
+  Leadership,
+  Lease,
+  Lock,
+  ReadMode,
+  Registration,
+  Services,
+  Success,
+  Transaction,
+  TransactionOptions,
+};
 export { ClientError, RaftlineError };
 
 /** Milliseconds that a request may take when nobody says. */
 const TIMEOUT = 5_000;
-
-export interface ClientOptions {
-  /** Milliseconds that each request may take, unless it says itself; 5,000 by default. */
-  readonly timeout?: number;
-  /**
-   * When no node can be reached: true fails a request once every address was tried in turn; false, the default, keeps
-   * trying until the request's deadline, which rides out a restart.
-   */
-  readonly failFast?: boolean;
-  /**
-   * From stage 6 on, changes are numbered in a session, so that one whose answer was lost is asked for again, and still
-   * happens once. The first change costs one round more for it; reads cost nothing. `ttl` is how many seconds the
-   * cluster remembers it while it is not used, 3,600 by default. False: no session; such a change is never repeated.
-   */
-  readonly session?: boolean | { readonly ttl: number };
-}
-
-export interface CallOptions {
-  /** Milliseconds until the request fails with TIMEOUT, tries again included; the client's own by default. */
-  readonly timeout?: number;
-  /** Ends the request at once when it is raised. What was sent by then may still happen. */
-  readonly signal?: AbortSignal;
-}
-
-export interface ReadOptions extends CallOptions {
-  /** "linearizable", the default, or "stale": the node's own state, at once, even without a leader. */
-  readonly read?: ReadMode;
-}
-
-export interface ChangeOptions extends CallOptions {
-  /** One condition or several, all of which must hold, or the change is refused with CONFLICT. */
-  readonly if?: Condition | readonly Condition[];
-}
-
-export interface SetOptions extends ChangeOptions {
-  /** True: the reply says what was there before. */
-  readonly prev?: boolean;
-}
-
-export interface ListOptions extends ReadOptions {
-  /** No further than this many levels below the prefix; deeper ones show as their directory, ending in `/`. */
-  readonly depth?: number;
-  /** True: entries, with values and revisions, instead of names. */
-  readonly values?: boolean;
-  /** Names in one page, at most 10,000: how many are asked for at a time, not how many come in all. */
-  readonly limit?: number;
-}
+/** Milliseconds that a client which is closed gives the cluster to take back its leases. */
+const FAREWELL = 1_000;
 
 /**
  * A client of one cluster, to which nothing is sent before the first request.
@@ -80,8 +78,12 @@ export interface ListOptions extends ReadOptions {
  * `ClientError`; what may safely be tried again has been, within the deadline.
  */
 export class Client {
-  readonly #exchange: Exchange;
+  readonly #exchange: Transport;
   readonly #timeout: number;
+  /** Leases, caches and the like, which end with the client. */
+  readonly #kept = new Set<() => Promise<void>>();
+  readonly #wire: Wire;
+  #closing: Promise<void> | undefined;
 
   constructor(addresses: string | readonly string[], options: ClientOptions = {}) {
     this.#timeout = options.timeout ?? TIMEOUT;
@@ -90,6 +92,15 @@ export class Client {
       isImpatient: failFast,
       session: session === true ? {} : session === false ? undefined : session,
     });
+    this.#wire = {
+      timeout: this.#timeout,
+      request: (op, fields, callOptions) => this.request(op, fields, callOptions),
+      open: (op, fields, listener) => this.#exchange.open(op, fields, this.#timeout, listener),
+      keep: end => {
+        this.#kept.add(end);
+        return () => this.#kept.delete(end);
+      },
+    };
   }
 
   /** The node that requests go to at the moment. */
@@ -105,8 +116,8 @@ export class Client {
 
   /** Writes one key, when all conditions hold. */
   set(key: string, value: string, options: SetOptions = {}): Promise<SetReply> {
-    const { if: conditions, prev, ...rest } = options;
-    return this.request('set', { key, value, if: conditions, prev }, rest) as Promise<SetReply>;
+    const { if: conditions, prev, lease, ...rest } = options;
+    return this.request('set', { key, value, if: conditions, prev, lease }, rest) as Promise<SetReply>;
   }
 
   /** Removes one key, or all that begin with a prefix, when all conditions hold. */
@@ -135,6 +146,118 @@ export class Client {
       yield* page.entries ?? page.keys ?? [];
       after = page.next ?? undefined;
     } while (after !== undefined);
+  }
+
+  /** Several operations at once, in one revision: `then` when all conditions hold, and `else` when one does not. */
+  txn({ if: conditions, then, else: otherwise }: Txn, options?: CallOptions): Promise<TxnReply> {
+    const fields = { if: conditions, then, else: otherwise };
+    return this.request('txn', fields, options) as Promise<TxnReply>;
+  }
+
+  /**
+   * Reads and changes keys as if nobody else did: the work runs, its changes are made in one revision provided that what
+   * it read is still so, and if not it runs again. `timeout` is for all of it.
+   *
+   *     await client.transaction(async tx => {
+   *       const stock = Number(await tx.get('/stock'));
+   *       if (stock === 0) throw new Error('sold out');
+   *       tx.set('/stock', String(stock - 1));
+   *     });
+   */
+  transaction<T>(
+    work: (transaction: Transaction) => T | Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T> {
+    return transaction(this.#wire, work, options);
+  }
+
+  /**
+   * What happens to a key, or to all that begin with a prefix: each revision once, whole and in order, also across the
+   * loss of nodes and leaders. Where the cluster no longer knows what happened, a `reset` brings what is there now.
+   * It begins with the first step of the iteration, and ends with its last; a reader may be as slow as it likes.
+   *
+   *     for await (const update of client.watch('/app/', { initial: true })) …
+   */
+  watch(
+    what: string | { readonly key: string },
+    options?: WatchOptions,
+  ): AsyncGenerator<WatchUpdate, void, void> {
+    return watch(this.#wire, typeof what === 'string' ? { prefix: what } : { key: what.key }, options);
+  }
+
+  /** Changes of the cluster's leader and members, as the node asked sees them, until the signal is raised. */
+  watchCluster({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<ClusterEvent, void, void> {
+    return watchCluster(this.#wire, signal);
+  }
+
+  /** All that begins with a prefix, held in memory and kept current: the way to read configuration. */
+  cached(prefix: string): Cached {
+    return new Cached(this.#wire, prefix);
+  }
+
+  /** Asks for a lease of so many seconds, which nobody renews: see `renew`, or `lease` for one that is kept alive. */
+  grant(ttl: number, options?: CallOptions): Promise<LeaseReply> {
+    return this.request('grant', { ttl }, options) as Promise<LeaseReply>;
+  }
+
+  /** Begins the time of a lease anew. */
+  renew(lease: number, options?: CallOptions): Promise<LeaseReply> {
+    return this.request('renew', { lease }, options) as Promise<LeaseReply>;
+  }
+
+  /** Ends a lease, and its keys with it. */
+  revoke(lease: number, options?: CallOptions): Promise<Success> {
+    return this.request('revoke', { lease }, options);
+  }
+
+  /** The leases that there are, in the order of their numbers; pages are asked for as they are needed. */
+  async *leases(options: CallOptions = {}): AsyncGenerator<LeaseStatus, void, void> {
+    let from: number | undefined;
+    do {
+      const page = (await this.request('leases', { from }, options)) as LeasesReply;
+      yield* page.leases;
+      from = page.next ?? undefined;
+    } while (from !== undefined);
+  }
+
+  /** A lease of so many seconds, renewed until it is revoked, lost, or the client closed. */
+  lease(ttl: number, options?: CallOptions): Promise<Lease> {
+    return Lease.grant(this.#wire, ttl, options);
+  }
+
+  /**
+   * Waits for a lock, first come, first served, and resolves once it is held. It is released by `release` or when the
+   * client is closed, and lost when this process can no longer be heard for `ttl` seconds.
+   *
+   *     const lock = await client.lock('report');
+   *     try {
+   *       await client.set('/report/last', today, { if: lock.guard });
+   *     } finally {
+   *       await lock.release();
+   *     }
+   */
+  lock(name: string, options?: LockOptions): Promise<Lock> {
+    return lock(this.#wire, name, options);
+  }
+
+  /** Stands for election, and resolves once it is won; the value is what others read of the leader. */
+  elect(name: string, value: string, options?: KeepOptions): Promise<Leadership> {
+    return elect(this.#wire, name, value, options);
+  }
+
+  /** Who leads in an election; null when nobody does. */
+  leader(name: string, options?: CallOptions): Promise<Leader | null> {
+    return leader(this.#wire, name, options);
+  }
+
+  /** Lets others find an instance of a service, for as long as this process lives or until it is withdrawn. */
+  register(service: string, instance: Instance, options?: KeepOptions): Promise<Registration> {
+    return Registration.register(this.#wire, service, instance, options);
+  }
+
+  /** The instances of a service, as a list that is kept current. */
+  services(service: string): Services {
+    return new Services(this.#wire, service);
   }
 
   /** What the node asked knows of itself. */
@@ -177,9 +300,25 @@ export class Client {
     });
   }
 
-  /** Closes the connection. What is still open is rejected, with `definite: false` where a change was sent. */
+  /**
+   * Lets go of locks, leaderships, registrations and leases, and closes the connection. What is still open is rejected,
+   * with `definite: false` where a change was sent.
+   */
   close(): Promise<void> {
-    return this.#exchange.close();
+    this.#closing ??= this.#letGo().then(() => this.#exchange.close());
+    return this.#closing;
+  }
+
+  async #letGo(): Promise<void> {
+    if (this.#kept.size === 0) return;
+    const ends = Promise.allSettled([...this.#kept].map(end => end()));
+    // What the cluster does not take back in this time ends by itself.
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, FAREWELL);
+    });
+    await Promise.race([ends, patience]);
+    clearTimeout(timer);
   }
 }
 

@@ -7,9 +7,12 @@ import type { Call } from './call.ts';
 import { reasonOf } from './roster.ts';
 import type { LinkStream } from './streams.ts';
 import type { Push } from './transport.ts';
+import { WholeLines } from './whole-lines.ts';
 
-/** Characters that a reply line may have: a value of 512 KiB in which every character is written as an escape. */
+/** Bytes that a reply line may have: a value of 512 KiB in which every character is written as an escape. */
 const LONGEST_REPLY = 4_194_304;
+/** Bytes that a push may have. A revision comes whole, however many keys it removed. */
+const LONGEST_PUSH = 268_435_456;
 /** A link takes no more lines while this many bytes wait for the node to read them. */
 const MOST_UNSENT = 1_048_576;
 
@@ -47,7 +50,9 @@ export class Link {
     this.name = formatAddress(address);
     this.#owner = owner;
     const socket = connect({ host: address.host, port: address.port, noDelay: true, keepAlive: true });
-    const lines = split2('\n', { maxLength: LONGEST_REPLY });
+    const limit = () => (this.streams.size > 0 ? LONGEST_PUSH : LONGEST_REPLY);
+    const whole = new WholeLines(limit);
+    const lines = split2('\n');
     socket.on('connect', () => {
       this.#isOpen = true;
       owner.opened(this);
@@ -60,11 +65,14 @@ export class Link {
       this.#why ??= reasonOf(error);
     });
     // The last replies may still be in the splitter when the socket has closed: the loss is told behind them.
-    socket.on('close', () => lines.end());
+    socket.on('close', () => whole.end());
     lines.on('data', (line: string) => this.#line(line));
-    lines.on('error', () => this.destroy(`sent a line of more than ${LONGEST_REPLY} characters`));
+    whole.on('error', () => {
+      this.destroy(`sent a line of more than ${limit()} bytes`);
+      lines.end();
+    });
     lines.on('close', () => this.#lose());
-    socket.pipe(lines);
+    socket.pipe(whole).pipe(lines);
     this.#socket = socket;
   }
 

@@ -122,3 +122,84 @@ export interface SnapshotReply extends Success {
 export interface TransferReply extends Success {
   readonly leader: NodeAddress;
 }
+
+/** What a transaction came to. */
+export interface TxnReply extends Success {
+  /** Whether the conditions held, and so whether `then` was done, or `else`. */
+  readonly succeeded: boolean;
+  /** What each operation came to, in their order, as the reply to it alone would say. */
+  readonly results: readonly Readonly<Record<string, unknown>>[];
+}
+
+export interface LeaseReply extends Success {
+  readonly lease: number;
+  /** Seconds that it lives after it was granted or renewed. */
+  readonly ttl: number;
+}
+
+/** A lease that there is. */
+export interface LeaseStatus {
+  readonly lease: number;
+  /** Seconds that it lives after it was granted or renewed. */
+  readonly ttl: number;
+  /** Seconds until it ends, unless it is renewed. */
+  readonly left: number;
+  /** How many keys end with it. */
+  readonly keys: number;
+}
+
+/** One page of `leases`. */
+export interface LeasesReply extends Success {
+  readonly leases: readonly LeaseStatus[];
+  /** What to give as `from` for the next page; null at the end. */
+  readonly next: number | null;
+}
+
+/** A key was written. */
+export interface SetEvent {
+  readonly type: 'set';
+  readonly key: string;
+  readonly value: string;
+  /** The revision that created it, where the node says so. */
+  readonly create?: number;
+  readonly mod: number;
+  readonly version: number;
+  /** The lease that it ends with, where the node says so. */
+  readonly lease?: number;
+  /** What was there before, null if nothing was; only when the watch asked with `prev`. */
+  readonly prev?: Previous | null;
+}
+
+/** A key is gone: removed, or ended with its lease. */
+export interface RemoveEvent {
+  readonly type: 'remove';
+  readonly key: string;
+  readonly mod?: number;
+  readonly prev?: Previous | null;
+}
+
+export type WatchEvent = SetEvent | RemoveEvent;
+
+/** One revision, with everything in it that concerns the watch. */
+export interface EventsUpdate {
+  readonly type: 'events';
+  readonly rev: number;
+  readonly events: readonly WatchEvent[];
+}
+
+/**
+ * Everything that is there, in the order of keys, in place of all that was heard before. Later updates bring what came
+ * after `rev`; an entry that is newer than that already does not go back.
+ */
+export interface ResetUpdate {
+  readonly type: 'reset';
+  readonly rev: number;
+  readonly entries: readonly Entry[];
+}
+
+export type WatchUpdate = EventsUpdate | ResetUpdate;
+
+/** A change of the cluster itself. */
+export type ClusterEvent =
+  | { readonly type: 'leader'; readonly id: string; readonly address: string; readonly term: number }
+  | { readonly type: 'members'; readonly members: readonly MemberStatus[] };

@@ -5,6 +5,9 @@ import type { Call, Flag, Verb } from './verb.ts';
 
 const DEFAULT_ADDRESS = '127.0.0.1:7001';
 
+/** Seconds that the cluster remembers the changes of a program that ends as soon as they are answered. */
+const SESSION = 60;
+
 /** How every client verb finds its node, and how long it waits. */
 export const CONNECTION_FLAGS: Readonly<Record<string, Flag>> = {
   address: {
@@ -56,7 +59,8 @@ export function clientFor(call: Call): Client {
   const named = process.env.RAFTLINE_ADDRESS || undefined;
   const addresses = String(address ?? named ?? DEFAULT_ADDRESS);
   try {
-    return connect(addresses, { failFast: true, ...(typeof timeout === 'number' && { timeout }) });
+    const own = typeof timeout === 'number' ? { timeout } : {};
+    return connect(addresses, { failFast: true, session: { ttl: SESSION }, ...own });
   } catch (error) {
     const source = address === undefined ? 'RAFTLINE_ADDRESS' : '--address';
     throw new UsageError(`${source}: ${error instanceof Error ? error.message : error}`);

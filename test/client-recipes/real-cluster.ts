@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Client, type ClientOptions, connect } from '../../client/client.ts';
+import { Cluster } from '../../lab/cluster.ts';
+import { eventually as patiently } from '../shared/cluster.ts';
+
+/** Waits until something is so, on a machine that may have much else to do. */
+export function eventually(what: string, test: () => unknown | Promise<unknown>): Promise<void> {
+  return patiently(what, test, 45_000);
+}
+
+/** Three real nodes of stage 6 for the tests of a suite, and clients that are closed after each of them. */
+export class RealCluster {
+  #cluster: Cluster | undefined;
+  #data = '';
+  readonly #clients: Client[] = [];
+
+  /** To be called in a suite: starts the nodes before its tests, mends them between and stops them after. */
+  static forSuite(): RealCluster {
+    const real = new RealCluster();
+    before(() => real.#start());
+    afterEach(() => real.#mend());
+    after(() => real.#stop());
+    return real;
+  }
+
+  get cluster(): Cluster {
+    if (this.#cluster === undefined) throw new Error('the cluster has not been started');
+    return this.#cluster;
+  }
+
+  /** A client of all nodes, or of those named, the first of which it asks first. */
+  client(ids: readonly string[] = this.cluster.ids, options: ClientOptions = {}): Client {
+    const client = connect(
+      ids.map(id => this.cluster.node(id).address),
+      options,
+    );
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** The ids of the nodes, that of the leader first. */
+  async idsFromLeader(): Promise<string[]> {
+    const leader = await this.cluster.leader();
+    if (leader === undefined) throw new Error('there is no leader');
+    return [leader.id, ...this.cluster.ids.filter(id => id !== leader.id)];
+  }
+
+  async #start(): Promise<void> {
+    this.#data = mkdtempSync(join(tmpdir(), 'raftline-recipes-'));
+    this.#cluster = await Cluster.start({ stage: 6, nodes: 3, data: this.#data });
+    await this.#cluster.leader();
+  }
+
+  async #mend(): Promise<void> {
+    const { cluster } = this;
+    cluster.heal();
+    for (const node of cluster.nodes) {
+      if (node.state === 'paused') node.resume();
+      if (node.state !== 'running') await node.start();
+    }
+    await cluster.leader();
+    await Promise.all(this.#clients.splice(0).map(client => client.close()));
+  }
+
+  async #stop(): Promise<void> {
+    await this.#cluster?.stop();
+    rmSync(this.#data, { recursive: true, force: true });
+  }
+}
