@@ -311,7 +311,7 @@ describe('the client, when things fail', () => {
 
   it('waits, and holds little, when a node does not read', async () => {
     const deaf = await server(null);
-    const user = client(deaf.address, { timeout: 600, session: false });
+    const user = client(deaf.address, { timeout: 2_000, session: false });
     const value = 'x'.repeat(100_000);
     const errors = await Promise.all(
       Array.from({ length: 400 }, () => failureOf<ClientError>(user.set('/k', value))),
