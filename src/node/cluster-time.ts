@@ -11,14 +11,6 @@ const ASLEEP = 500;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** A cluster time that a leader told, and this node's clock when it came by here. */
-interface Told {
-  /** The leader's term. */
-  readonly term: number;
-  /** Cluster time less this node's clock. */
-  readonly offset: number;
-}
-
 export interface ClusterTimeOptions {
   readonly store: Store;
   readonly core: Core;
@@ -38,30 +30,32 @@ export interface ClusterTimeOptions {
  */
 export class ClusterTime {
   readonly #options: ClusterTimeOptions;
-  #told: Told;
+  /** Cluster time less this node's clock, as of when it last came by here. */
+  #offset: number;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ClusterTimeOptions) {
     this.#options = options;
-    this.#told = this.#restored();
+    this.#offset = this.#restored();
   }
 
   /** Takes note of an entry that tells the time, as it is applied. */
   note(term: number, at: number): void {
-    const offset = at - this.#options.clock.now();
-    // Of what one leader said, that which took the shortest way here tells most; another leader may be further behind
-    // than the one before, and a lease that it renewed must not be counted by the clock of the former.
-    this.#told = { term, offset: this.#told.term === term ? Math.max(this.#told.offset, offset) : offset };
+    const { core, clock } = this.#options;
+    const { state } = core;
+    if (state.role === 'leader' && term === state.term) return; // its own words, on which it has gone on counting
+    // The latest, for the clock of whoever said it may run slower than this one: the longer ago, the further ahead.
+    this.#offset = at - clock.now();
   }
 
   /** The state was replaced by that of a snapshot, whose time goes on from now. */
   reset(): void {
-    this.#told = this.#restored();
+    this.#offset = this.#restored();
   }
 
-  #restored(): Told {
+  #restored(): number {
     const { store, clock } = this.#options;
-    return { term: 0, offset: store.time - clock.now() };
+    return store.time - clock.now();
   }
 
   /** Whether this node leads, and has applied all that was before it led: only then may it tell the time. */
@@ -72,10 +66,8 @@ export class ClusterTime {
 
   /** What a leader that may tell the time has to say. */
   now(): number {
-    const { store, core, clock } = this.#options;
-    // From its first word on a leader counts by itself: its own entries, which it applies late, are no news to it.
-    this.#told = { term: core.state.term, offset: this.#told.offset };
-    return Math.max(store.time, Math.floor(clock.now() + this.#told.offset));
+    const { store, clock } = this.#options;
+    return Math.max(store.time, Math.floor(clock.now() + this.#offset));
   }
 
   /** The time to put into the log, when something is due or it should be heard again. Called every so often. */
