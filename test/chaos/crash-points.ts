@@ -45,8 +45,11 @@ interface Workload {
   readonly name: string;
   /** Makes the directory that it begins with; none when it begins with nothing. */
   readonly prepare?: (options: CrashOptions, path: string) => Promise<void>;
-  readonly requests: readonly (readonly Change[])[];
+  readonly steps: readonly Step[];
 }
+
+/** Changes that are asked for together; or a snapshot, at the stages that have them. */
+type Step = readonly Change[] | 'snapshot';
 
 interface Change {
   readonly key: string;
@@ -59,12 +62,28 @@ const large = (name: string): Change => ({ key: `/crash/${name}`, value: 'x'.rep
 const WORKLOADS: readonly Workload[] = [
   {
     name: 'a first life',
-    requests: [[small('a')], [small('b'), small('c'), small('d')], [small('e')], [large('f')], [small('g')]],
+    steps: [
+      [small('a')],
+      [small('b'), small('c'), small('d')],
+      'snapshot',
+      [small('e')],
+      [large('f')],
+      'snapshot',
+      [small('g')],
+    ],
   },
   {
     name: 'a segment and a file of ballots that are nearly full',
     prepare: fillUp,
-    requests: [[large('a'), large('b')], [large('c')], [small('d')], [small('e')]],
+    steps: [
+      [large('a'), large('b')],
+      [large('c')],
+      'snapshot',
+      [small('d')],
+      'snapshot',
+      [small('e')],
+      'snapshot',
+    ],
   },
 ];
 
@@ -102,7 +121,7 @@ async function crashAtEach(
 
 async function crashOnce(
   { stage, verdicts }: CrashOptions,
-  { name, requests }: Workload,
+  { name, steps }: Workload,
   { moment, isPowerCut }: Manner,
   point: number,
   path: string,
@@ -111,7 +130,7 @@ async function crashOnce(
   const crash = { crashAt: point, moment, points, ...(isPowerCut && { powerCut: point * 7_919 }) };
   const node = await soleNode(stage, path, crash);
   const acknowledged: Change[] = [];
-  await life(node, requests, acknowledged);
+  await life(node, stepsAt(stage, steps), acknowledged);
   const where = `${name}: ${moment} ${lastLine(points)}${isPowerCut ? ', the power cut' : ''} (${path})`;
   rmSync(points, { force: true });
   if (node.exit?.signal !== 'SIGKILL') {
@@ -146,12 +165,12 @@ async function crashOnce(
   return true;
 }
 
+function stepsAt(stage: number, steps: readonly Step[]): readonly Step[] {
+  return steps.filter(step => stage >= 7 || step !== 'snapshot');
+}
+
 /** Starts a node, has it do its work and stop; whatever it does not live to do is left undone. */
-async function life(
-  node: NodeProcess,
-  requests: Workload['requests'],
-  acknowledged: Change[],
-): Promise<void> {
+async function life(node: NodeProcess, steps: readonly Step[], acknowledged: Change[]): Promise<void> {
   try {
     await node.start();
   } catch (error) {
@@ -159,11 +178,13 @@ async function life(
     throw error;
   }
   const wire = new Wire(node.address);
-  for (const batch of requests) {
-    const answers = await Promise.all(
-      batch.map(change => persistently(wire, { op: 'set', ...change }, node)),
-    );
-    for (const [at, change] of batch.entries()) {
+  for (const step of steps) {
+    if (step === 'snapshot') {
+      await persistently(wire, { op: 'snapshot' }, node);
+      continue;
+    }
+    const answers = await Promise.all(step.map(change => persistently(wire, { op: 'set', ...change }, node)));
+    for (const [at, change] of step.entries()) {
       const answer = answers[at];
       if (typeof answer === 'object' && answer.ok) acknowledged.push(change);
     }

@@ -19,6 +19,7 @@ there, in an order that explains what everyone saw, and service must be back wit
   --seed N           the same faults at the same times as the run that printed this seed
   --nodes N          5 unless told
   --stage N          ${LAST} unless told
+  --transport NAME   how nodes speak to each other: lines, unless told, or grpc
   --only KIND,…      only these kinds of faults:
 ${Object.entries(FAULTS)
   .map(([kind, { about }]) => `                       ${kind.padEnd(17)}${about}`)
@@ -59,6 +60,7 @@ async function main(): Promise<number> {
       seed: { type: 'string' },
       nodes: { type: 'string' },
       stage: { type: 'string' },
+      transport: { type: 'string' },
       only: { type: 'string' },
       lines: { type: 'string' },
       durability: { type: 'boolean' },
@@ -77,6 +79,7 @@ async function main(): Promise<number> {
     seed: Math.floor(numberOf('seed', flags.seed, Math.random() * 2 ** 32)),
     nodes: numberOf('nodes', flags.nodes, lines === undefined ? 5 : 3),
     stage: numberOf('stage', flags.stage, LAST),
+    ...(flags.transport !== undefined && { transport: flags.transport }),
     say,
   };
   const length = numberOf('minutes', flags.minutes, 2) * 60_000;

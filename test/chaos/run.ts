@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly seed: number;
   readonly nodes: number;
   readonly stage: number;
+  /** How nodes speak to each other; over lines unless told. */
+  readonly transport?: string;
   /** The folder of everything that the run writes; it stays when something was violated. */
   readonly folder: string;
   readonly say: (line: string) => void;
@@ -62,6 +64,15 @@ async function within(
   };
 }
 
+/** From stage 7 on a node compacts its log; after so few entries that it happens all the time. */
+const COMPACT_ENTRIES = '1500';
+
+/** What a run asks of every node. */
+function flagsOf({ stage, transport }: RunOptions): string[] {
+  const compaction = stage >= 7 ? ['--compact-entries', COMPACT_ENTRIES] : [];
+  return transport === undefined ? compaction : [...compaction, '--transport', transport];
+}
+
 /** A cluster with clients at work, and something that is done to it meanwhile; then what they saw is judged. */
 async function trial<T>(
   options: WorldOptions,
@@ -91,7 +102,7 @@ export function runStorm(options: RunOptions, kinds: readonly FaultKind[], lengt
     const ids = Array.from({ length: nodes }, (_, at) => `n${at + 1}`);
     const schedule = drawSchedule({ seed, length, ids, kinds });
     const { outcome, findings } = await trial(
-      { stage, nodes, folder, verdicts, smallDisk },
+      { stage, nodes, folder, verdicts, smallDisk, flags: flagsOf(options) },
       seed,
       (world, clients) => storm(world, clients, schedule, say),
     );
@@ -106,7 +117,7 @@ export function runLines(options: RunOptions, lines: number): Promise<Result> {
   const { seed, nodes, stage, folder } = options;
   return within(`${lines} hostile lines at stage ${stage}`, options, async verdicts => {
     const { outcome, findings } = await trial(
-      { stage, nodes, folder, verdicts },
+      { stage, nodes, folder, verdicts, flags: flagsOf(options) },
       seed,
       async (world, clients) => {
         const result = await sendHostileLines(world, lines, seed);

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { ask } from '../../lab/ask.ts';
 import { Cluster } from '../../lab/cluster.ts';
@@ -26,6 +26,8 @@ export interface WorldOptions {
   readonly verdicts: Verdicts;
   /** Mebibytes of the disk that is small enough to be filled; none unless told. */
   readonly smallDisk?: number;
+  /** Flags of `serve` for every node. */
+  readonly flags?: readonly string[];
   /** Whether each node writes down what an audit of durability needs, as `traceOf` then tells. */
   readonly isTraced?: boolean;
 }
@@ -59,7 +61,7 @@ export class World {
   }
 
   static async start(options: WorldOptions): Promise<World> {
-    const { stage, nodes, folder, verdicts, smallDisk, isTraced = false } = options;
+    const { stage, nodes, folder, verdicts, smallDisk, flags = [], isTraced = false } = options;
     const control = new DiskControl(join(folder, 'control'));
     await control.open();
     const smallDisks = new Map<string, SmallDisk>();
@@ -76,6 +78,7 @@ export class World {
       stage,
       nodes,
       data: folder,
+      flags,
       onEnd,
       nodeFlags: id => {
         const trace = isTraced ? { trace: join(folder, `${id}.trace`) } : {};
@@ -211,6 +214,20 @@ export class World {
     }
   }
 
+  /** A node whose newest snapshot is damaged says so, and starts from another, or not at all. */
+  async startsOrRefuses(id: string, path: string): Promise<void> {
+    const name = 'a damaged snapshot is told, by name';
+    try {
+      await this.node(id).start();
+      const said = this.node(id).stderr.join('\n');
+      this.check(name, said.includes(path), `${id} said nothing of ${path}: ${said}`);
+    } catch (error) {
+      const isRight =
+        error instanceof StartFailure && error.exit?.status === 1 && error.message.includes(path);
+      this.check(name, isRight, `${id}: ${(error as Error).message}`);
+    }
+  }
+
   hasSaid(id: string, words: string): boolean {
     return this.node(id).stderr.some(line => line.includes(words));
   }
@@ -243,6 +260,15 @@ export class World {
     const log = join(this.#folder, id, 'log');
     const names = readdirSync(log).filter(name => name.endsWith('.ndjson'));
     return join(log, names.sort().at(-1) ?? '');
+  }
+
+  /** The newest snapshot of a node. */
+  lastSnapshot(id: string): string | undefined {
+    const snapshots = join(this.#folder, id, 'snapshots');
+    if (!existsSync(snapshots)) return undefined;
+    const names = readdirSync(snapshots).filter(name => /^\d+-\d+\.ndjson$/.test(name));
+    const last = names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)).at(-1);
+    return last === undefined ? undefined : join(snapshots, last);
   }
 
   putBack(copy: string, path: string): void {

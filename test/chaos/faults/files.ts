@@ -1,4 +1,4 @@
-import { appendFileSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { encodeRecord } from '../../../src/node/record.ts';
 import { Random } from '../../shared/random.ts';
 import { type Fault, seedOf } from './fault.ts';
@@ -59,6 +59,34 @@ export const fileFaults = {
           `a bit flipped at byte ${at}`,
         );
         world.check('damage', readFileSync(path).equals(bytes), `${id} has changed the damaged ${path}`);
+        world.putBack(copy, path);
+      }
+      return () => world.revive([id]);
+    },
+  },
+  'flipped-snapshot': {
+    isBorne: true,
+    about: 'a bit flipped in the newest snapshot: told, and the one before it serves',
+    stage: 7,
+    draw: drawFile,
+    async begin(world, { on = [], amount = 0 }) {
+      const [id] = world.take(on);
+      if (id === undefined) return undefined;
+      await world.node(id).kill();
+      const path = world.lastSnapshot(id);
+      if (path !== undefined) {
+        const bytes = readFileSync(path);
+        const copy = `${path}.sound`;
+        copyFileSync(path, copy);
+        flip(bytes, new Random(amount));
+        writeFileSync(path, bytes);
+        await world.startsOrRefuses(id, path);
+        // Where the other snapshot was damaged before, nothing can take the place of this one.
+        if (world.node(id).state === 'running') {
+          rmSync(copy);
+          world.release(id);
+          return () => {};
+        }
         world.putBack(copy, path);
       }
       return () => world.revive([id]);

@@ -110,4 +110,24 @@ export const processFaults = {
       };
     },
   },
+  compact: {
+    isBorne: true,
+    about: 'nodes are told to take a snapshot, one after the other',
+    stage: 7,
+    draw: everyone,
+    begin(world, { on = [] }) {
+      const snapshots = (async () => {
+        for (const id of on) {
+          const answer = await world.ask(id, { op: 'snapshot' });
+          const isRight = answer === undefined || answer.ok || answer.error?.definite === true;
+          world.check(
+            'a snapshot is taken, or refused in words',
+            isRight,
+            `${id}: ${JSON.stringify(answer)}`,
+          );
+        }
+      })();
+      return () => snapshots;
+    },
+  },
 } satisfies Record<string, Fault>;
