@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { NodeProcess, StartFailure } from '../../lab/node-process.ts';
 import { anyPort, areFree } from '../../lab/ports.ts';
 import { encodeRecord } from '../../src/node/record.ts';
+import type { Random } from '../shared/random.ts';
 import { type DiskSetup, diskFlag } from './disk-orders.ts';
 import type { Verdicts } from './verdicts.ts';
 import { type Answer, type Line, Wire } from './wire.ts';
@@ -11,9 +12,9 @@ export interface CrashOptions {
   readonly stage: number;
   readonly folder: string;
   readonly verdicts: Verdicts;
-  /** Only every so many points, beginning with this one. */
-  readonly every: number;
-  readonly first: number;
+  /** How many points of each workload and manner are tried, drawn by these dice; all of them unless told. */
+  readonly most?: number;
+  readonly dice: Random;
   readonly say: (line: string) => void;
 }
 
@@ -38,7 +39,7 @@ const NODES = 'n1=127.0.0.1:9';
 const BALLOTS_BYTES = 65_536;
 /** Bytes of a value that fills a segment soon, and how many nearly do. */
 const LARGE = 500_000;
-const NEARLY = 32;
+const NEARLY = 33;
 
 /** A life of a node that is worth dying in. */
 interface Workload {
@@ -75,15 +76,7 @@ const WORKLOADS: readonly Workload[] = [
   {
     name: 'a segment and a file of ballots that are nearly full',
     prepare: fillUp,
-    steps: [
-      [large('a'), large('b')],
-      [large('c')],
-      'snapshot',
-      [small('d')],
-      'snapshot',
-      [small('e')],
-      'snapshot',
-    ],
+    steps: [[large('a'), small('b')], [small('c')], 'snapshot', [small('d')], 'snapshot', [small('e')]],
   },
 ];
 
@@ -96,27 +89,60 @@ export async function crashEverywhere(options: CrashOptions): Promise<void> {
     const template = join(options.folder, 'template');
     rmSync(template, { recursive: true, force: true });
     await workload.prepare?.(options, template);
-    const runs = MANNERS.map(manner => crashAtEach(options, workload, manner, template));
+    const all = await countPoints(options, workload, template);
+    const runs = MANNERS.map(manner => crashAtEach(options, workload, manner, template, drawn(options, all)));
     const counts = await Promise.all(runs);
-    options.say(`${workload.name}: ${counts.join(' + ')} crashes`);
+    options.say(`${workload.name}: ${counts.join(' + ')} crashes, at ${all} points`);
   }
 }
 
-/** Crashes at one point after the other, until the work is done before its crash would come; how many crashes it were. */
+/** The points to crash at, in order; after all that were counted come those that there may be beyond. */
+function* drawn({ most, dice }: CrashOptions, count: number): Generator<number> {
+  if (most === undefined) for (let point = 1; ; point += 1) yield point;
+  const points = new Set<number>();
+  while (points.size < Math.min(most, count)) points.add(1 + dice.below(count));
+  yield* [...points].sort((a, b) => a - b);
+}
+
+/** Has the work done without a crash, and counts what it asks of the disk. */
+async function countPoints(
+  { stage, folder }: CrashOptions,
+  { steps }: Workload,
+  template: string,
+): Promise<number> {
+  const path = join(folder, 'whole');
+  const points = `${path}.points`;
+  copy(template, path);
+  await life(await soleNode(stage, path, { points }), stepsAt(stage, steps), []);
+  const count = readFileSync(points, 'utf8').trimEnd().split('\n').length;
+  rmSync(path, { recursive: true });
+  rmSync(points);
+  return count;
+}
+
+function copy(template: string, path: string): void {
+  if (existsSync(template)) cpSync(template, path, { recursive: true });
+}
+
+/** Crashes at each of these points, until the work is done before its crash would come; how many crashes it were. */
 async function crashAtEach(
   options: CrashOptions,
   workload: Workload,
   manner: Manner,
   template: string,
+  points: Iterable<number>,
 ): Promise<number> {
-  for (let point = options.first, count = 0; ; point += options.every, count += 1) {
+  let count = 0;
+  for (const point of points) {
     const name = `${manner.moment}-${manner.isPowerCut ? 'power' : 'kill'}-${point}`;
     const path = join(options.folder, name);
-    if (existsSync(template)) cpSync(template, path, { recursive: true });
+    copy(template, path);
     const hasCrashed = await crashOnce(options, workload, manner, point, path);
     if (options.verdicts.isSound) rmSync(path, { recursive: true, force: true });
-    if (!hasCrashed) return count;
+    if (!hasCrashed) break;
+    count += 1;
   }
+  return count;
 }
 
 async function crashOnce(
@@ -222,7 +248,7 @@ async function fillUp({ stage }: CrashOptions, path: string): Promise<void> {
   const node = await soleNode(stage, path);
   await life(
     node,
-    Array.from({ length: NEARLY }, (_, at) => [large(`full ${at}`)]),
+    Array.from({ length: NEARLY }, () => [large('full')]),
     [],
   );
   const vote = join(path, 'vote.ndjson');

@@ -32,7 +32,7 @@ Instead of faults:
   --lines N          so many hostile lines at a cluster of 3 at work
   --durability       whether answers leave after the fsync that they rest on
   --crash-points     a crash before and after each write, fsync, rename and removal of a node's files
-  --every N          of the crash points, one in N`;
+  --most N           no more than N of the crash points of each kind, drawn by the seed`;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
@@ -65,7 +65,7 @@ async function main(): Promise<number> {
       lines: { type: 'string' },
       durability: { type: 'boolean' },
       'crash-points': { type: 'boolean' },
-      every: { type: 'string' },
+      most: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean' },
     },
@@ -83,7 +83,7 @@ async function main(): Promise<number> {
     say,
   };
   const length = numberOf('minutes', flags.minutes, 2) * 60_000;
-  const every = Math.max(1, numberOf('every', flags.every, 1));
+  const most = flags.most === undefined ? undefined : numberOf('most', flags.most, 0);
   const kinds = kindsOf(flags.only, plan);
   const status = await runWithMounts();
   if (status !== undefined) return status;
@@ -92,7 +92,7 @@ async function main(): Promise<number> {
   const result = await (flags.durability
     ? runDurability(options)
     : flags['crash-points']
-      ? runCrashPoints(options, every)
+      ? runCrashPoints(options, most)
       : lines === undefined
         ? runStorm(options, kinds, length)
         : runLines(options, lines));

@@ -72,7 +72,7 @@ describe('chaos on real processes', function () {
   });
 
   it('loses nothing at any point where it may crash, of those that were drawn', async () => {
-    expectSound(await runCrashPoints(options(1), 14));
+    expectSound(await runCrashPoints(options(1), 2));
   });
 
   it('would find that a disk which only says that it syncs loses changes when the power goes', async () => {

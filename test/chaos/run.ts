@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { Random } from '../shared/random.ts';
 import { crashEverywhere } from './crash-points.ts';
 import { auditDurability } from './durability.ts';
 import type { FaultKind } from './faults.ts';
@@ -145,11 +146,11 @@ export function runDurability(options: RunOptions): Promise<Result> {
   });
 }
 
-/** A crash at every point of the disk's work that scripted work comes to; of them, one in so many. */
-export function runCrashPoints(options: RunOptions, every: number): Promise<Result> {
+/** A crash at every point of the disk's work that scripted work comes to; or at so many of them, drawn by the seed. */
+export function runCrashPoints(options: RunOptions, most?: number): Promise<Result> {
   return within(`crash points at stage ${options.stage}`, options, async verdicts => {
-    const first = 1 + (options.seed % every);
-    await crashEverywhere({ ...options, verdicts, every, first });
+    const dice = new Random(options.seed);
+    await crashEverywhere({ ...options, verdicts, dice, ...(most !== undefined && { most }) });
     return {};
   });
 }
