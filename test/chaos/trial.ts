@@ -144,6 +144,7 @@ export class Trial {
     const leader = await this.#world.cluster.leader(SERVICE_PATIENCE);
     const isLed = verdicts.check('there is a leader at the end', leader !== undefined, 'there is none');
     if (isLed) {
+      if (this.#hasLeases) await this.#leasesEnd();
       await this.#readAll();
       await checkInsertions(this.history, verdicts, request => this.#ask(request));
       const before = await this.#agree('hashes are equal on all nodes');
@@ -162,6 +163,19 @@ export class Trial {
     }
     checkHistory(this.history, verdicts);
     checkRevisions(this.history, verdicts);
+  }
+
+  /** Waits until nothing is left that would end by itself. */
+  async #leasesEnd(): Promise<void> {
+    const hasEnded = await this.#world.until(async () => {
+      const answer = await this.#ask({ op: 'leases' });
+      return answer?.leases?.length === 0;
+    }, SERVICE_PATIENCE);
+    this.#world.check(
+      'every lease comes to its end',
+      hasEnded,
+      `some are there after ${SERVICE_PATIENCE} ms`,
+    );
   }
 
   /** Reads every key once more, so that a change that got lost shows in the history. */
