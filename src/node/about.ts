@@ -29,6 +29,8 @@ export interface NodeState {
   readonly rev: number;
   readonly keys: number;
   /** From stage 4. */
+  readonly watches?: number;
+  /** From stage 4. */
   readonly raft?: RaftFacts;
 }
 
@@ -51,7 +53,19 @@ const startedAt = performance.now();
 
 /** Answers the operations that are about the node asked, the same at every stage. */
 export function answerAboutNode(request: Request, state: NodeState, server: LineServer): Outcome {
-  const { node, address, cluster, stage, role, leader, members, rev, keys, raft = NO_RAFT } = state;
+  const {
+    node,
+    address,
+    cluster,
+    stage,
+    role,
+    leader,
+    members,
+    rev,
+    keys,
+    watches = 0,
+    raft = NO_RAFT,
+  } = state;
   const { hash, snapshot = { index: 0, term: 0, bytes: 0 }, ...facts } = raft;
   const ops = opsOfStage(stage);
   switch (request.op) {
@@ -93,7 +107,7 @@ export function answerAboutNode(request: Request, state: NodeState, server: Line
         snapshot,
         keys,
         connections: server.connections,
-        watches: 0,
+        watches,
         uptime: Math.floor((performance.now() - startedAt) / 1_000),
         members,
       };

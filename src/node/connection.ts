@@ -6,6 +6,8 @@ import { mayChange, type Request, type RequestId } from '../wire/ops.ts';
 import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { isBlank, isHttp, isObject, readLine } from '../wire/request.ts';
 import type { Taker } from './backlog.ts';
+import type { Client, Follower } from './client.ts';
+import type { News } from './news.ts';
 import { Output } from './output.ts';
 import type { PeerSession } from './peers.ts';
 import { Pending, PendingSet } from './pending.ts';
@@ -46,6 +48,7 @@ const FAULTS: Readonly<Record<Fault, Failure>> = {
 /** A reply that only waits for its turn. */
 interface Ready {
   readonly reply: string;
+  readonly sent?: undefined;
 }
 
 /**
@@ -54,7 +57,7 @@ interface Ready {
  * Lines without an id are answered in the order sent, and take effect in it: a read waits for the changes before
  * it, and a change for the reads, so that a `set` and a `get` sent one after the other do what they seem to do.
  */
-export class Connection implements Taker {
+export class Connection implements Taker, Client {
   readonly #server: LineServer;
   readonly #socket: Socket;
   readonly #input: WholeLines;
@@ -67,6 +70,8 @@ export class Connection implements Taker {
   #waiting: Pending | undefined;
   /** Requests under way that have an id. */
   readonly #byId = new PendingSet();
+  /** Who pushes to this client. */
+  readonly #followers = new Set<Follower>();
   #pendingText = 0;
   #pendingLists = 0;
   /** A line is being handled, and `#flow` comes when it is. */
@@ -100,6 +105,7 @@ export class Connection implements Taker {
     socket.on('drain', () => {
       this.#output.count();
       this.#flow();
+      if (!this.isFull) for (const follower of this.#followers) follower.onRoom();
     });
     socket.on('error', error => server.log('%s: %s', socket.remoteAddress, error.message));
     // Nobody is there to be answered: what was read ahead of its turn is not carried out.
@@ -110,6 +116,7 @@ export class Connection implements Taker {
       this.#input.destroy();
       server.received.give(this.#pendingText);
       server.backlog.count(this, 0);
+      this.#abandon();
     });
     this.#lines.on('data', (line: string) => this.#line(line));
     this.#lines.on('end', () => this.#inputEnded());
@@ -212,6 +219,7 @@ export class Connection implements Taker {
     else {
       this.#byId.delete(pending);
       this.#send(pending.reply ?? '');
+      pending.sent();
     }
     if (!this.#isReading) this.#flow();
   }
@@ -230,6 +238,7 @@ export class Connection implements Taker {
     for (let first = this.#inOrder[0]; first?.reply !== undefined; first = this.#inOrder[0]) {
       this.#inOrder.shift();
       this.#send(first.reply);
+      first.sent?.();
     }
     if (this.#inOrder.length === 0 && this.#waiting !== undefined) {
       const next = this.#waiting;
@@ -240,6 +249,30 @@ export class Connection implements Taker {
 
   #send(reply: string): void {
     if (this.#output.add(reply)) this.#server.flushLater(this);
+  }
+
+  push(news: News, watch?: number): void {
+    this.#send(watch === undefined ? `{${news.text}}` : `{"watch":${watch},${news.text}}`);
+  }
+
+  get isFull(): boolean {
+    return this.#output.isBackedUp;
+  }
+
+  follow(follower: Follower): void {
+    // A client that has ended its side is owed replies, and no more.
+    if (this.#isEnding) follower.onGone();
+    else this.#followers.add(follower);
+  }
+
+  unfollow(follower: Follower): void {
+    this.#followers.delete(follower);
+  }
+
+  #abandon(): void {
+    const followers = [...this.#followers];
+    this.#followers.clear();
+    for (const follower of followers) follower.onGone();
   }
 
   /** For the server alone, at the end of a turn. */
@@ -278,6 +311,7 @@ export class Connection implements Taker {
   #close(): void {
     if (this.#endedAt !== undefined) return;
     this.#endedAt = this.#server.now();
+    this.#abandon();
     // What a client still sends is read and thrown away: closing on it would reset the connection, and the reset
     // can overtake the last reply.
     this.#socket.end(() => {
@@ -318,6 +352,7 @@ export class Connection implements Taker {
 
   /** Takes no further line, waits for the replies under way, and closes. */
   shutDown(): void {
+    for (const follower of this.#followers) follower.onShutDown();
     this.#isEnding = true;
     if (this.#waiting !== undefined) {
       const waiting = this.#waiting;

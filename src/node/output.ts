@@ -25,7 +25,12 @@ export class Output {
 
   /** True when the client should take some before it may ask for more. */
   get isFull(): boolean {
-    return this.#turnSize >= MOST_A_TURN || this.#text.length + this.#unsent >= MOST_UNSENT;
+    return this.#turnSize >= MOST_A_TURN || this.isBackedUp;
+  }
+
+  /** True when so much was not taken that a `drain` of the socket will come once it was. */
+  get isBackedUp(): boolean {
+    return this.#text.length + this.#unsent >= MOST_UNSENT;
   }
 
   /** True when everything has been written. */

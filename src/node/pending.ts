@@ -1,9 +1,10 @@
 import type { Request } from '../wire/ops.ts';
 import { encodeReply, type Outcome } from '../wire/reply.ts';
+import type { Client } from './client.ts';
 import type { Responder } from './server.ts';
 
 /** Who waits for the reply to a request. */
-interface Asker {
+interface Asker extends Client {
   answered(pending: Pending): void;
 }
 
@@ -17,6 +18,7 @@ export class Pending implements Responder {
   /** For `PendingSet`: its place there, -1 when it is in none. */
   place = -1;
   #reply: string | undefined;
+  #onSent: (() => void) | undefined;
   readonly #asker: Asker;
 
   constructor(asker: Asker, request: Request, size: number, deadline: number) {
@@ -31,10 +33,20 @@ export class Pending implements Responder {
     return this.#reply;
   }
 
-  answer(outcome: Outcome): void {
+  get client(): Client {
+    return this.#asker;
+  }
+
+  answer(outcome: Outcome, onSent?: () => void): void {
     if (this.#reply !== undefined) return;
     this.#reply = encodeReply(this.request.id, outcome);
+    this.#onSent = onSent;
     this.#asker.answered(this);
+  }
+
+  /** For the asker: the reply is on its way. */
+  sent(): void {
+    this.#onSent?.();
   }
 }
 

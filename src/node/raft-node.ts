@@ -166,7 +166,7 @@ class RaftNode implements Service {
     }
     const { cluster, replica } = this.#membership;
     const { role, leader } = replica.core.state;
-    const { store, members, facts: raft } = replica;
+    const { store, members, watches, facts: raft } = replica;
     return {
       ...about,
       cluster,
@@ -175,6 +175,7 @@ class RaftNode implements Service {
       members,
       rev: store.rev,
       keys: store.size,
+      watches,
       raft,
     };
   }

@@ -13,9 +13,17 @@ const READ_PATIENCE = 500;
 /** Milliseconds of answering reads in one turn. */
 const SLICE = 10;
 
+/** Something that is to be done where a read would be answered: with all applied that was committed when it was asked. */
+interface Confirmation {
+  readonly op: 'confirm';
+  readonly run: () => void;
+}
+
+type Asked = Waiting<ReadRequest | Confirmation>;
+
 /** Reads that were asked for together, under one number. */
 interface ReadBatch {
-  readonly reads: readonly Waiting<ReadRequest>[];
+  readonly reads: readonly Asked[];
   /** Under which they are being asked for, 0 before; a new one at every try, so that no old answer serves them. */
   number: number;
   askedAt: number;
@@ -40,10 +48,10 @@ export class Reads {
   readonly #options: ReadsOptions;
   readonly #core: Core;
   /** Reads for this turn. */
-  #reads: Waiting<ReadRequest>[] = [];
+  #reads: Asked[] = [];
   #batches: ReadBatch[] = [];
   /** Reads that may be answered, and have not been yet. */
-  #ripe: Waiting<ReadRequest>[] = [];
+  #ripe: Asked[] = [];
   #isAnswering = false;
   #number: number;
 
@@ -54,7 +62,7 @@ export class Reads {
   }
 
   take(request: ReadRequest, responder: Responder): void {
-    const { store, clock, wake } = this.#options;
+    const { store } = this.#options;
     if (request.read === 'stale') {
       responder.answer(answer(store, request));
       return;
@@ -67,8 +75,18 @@ export class Reads {
       responder.answer(failed(notLeader(leaderOf(this.#core, this.#options.addressOf))));
       return;
     }
-    this.#reads.push({ request, responder, since: clock.now() });
-    wake();
+    this.#wait(request, responder);
+  }
+
+  /** Does something once all is applied here that was committed when this was called; or answers why that is not to be. */
+  confirm(responder: Responder, run: () => void): void {
+    if (this.#core.read === undefined) run();
+    else this.#wait({ op: 'confirm', run }, responder);
+  }
+
+  #wait(request: ReadRequest | Confirmation, responder: Responder): void {
+    this.#reads.push({ request, responder, since: this.#options.clock.now() });
+    this.#options.wake();
   }
 
   /** Asks for what this turn has brought, and for what has to be asked again. */
@@ -115,7 +133,8 @@ export class Reads {
     const end = clock.now() + SLICE;
     for (let count = 0; count < this.#ripe.length; count += 1) {
       const read = this.#ripe[count];
-      read?.responder.answer(answer(store, read.request));
+      if (read?.request.op === 'confirm') read.request.run();
+      else read?.responder.answer(answer(store, read.request));
       if (clock.now() < end) continue;
       this.#ripe = this.#ripe.slice(count + 1);
       if (this.#ripe.length === 0) return;
@@ -138,7 +157,7 @@ export class Reads {
       const isOverdue = role !== 'leader' && now - batch.askedAt > READ_PATIENCE;
       if (batch.index === undefined && isOverdue) batch.number = 0;
     }
-    const isHopeless = ({ since }: Waiting<ReadRequest>) =>
+    const isHopeless = ({ since }: Asked) =>
       (leader === null && now - since > LEADER_PATIENCE) || this.#core.hasQuorum === false;
     this.#batches = this.#batches.flatMap(batch => {
       // Whoever asked keeps the deadline, and says so; here what is past it is only forgotten.

@@ -89,6 +89,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       addressOf: node => this.configuration.nodes[node],
       wake: () => this.#host.wake(),
       isFull: () => storage.isFull,
+      members: () => this.members.map(({ id: node, address, role }) => ({ id: node, address, role })),
       firstNumber,
     });
     this.#transfers = new Transfers({
@@ -158,6 +159,10 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       case 'session':
         this.#replicated.change(request, responder);
         return;
+      case 'watch':
+      case 'unwatch':
+        this.#replicated.watch(request, responder);
+        return;
       case 'transfer-leader':
         this.#transfer(request, responder);
         return;
@@ -218,6 +223,11 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
         active: progress !== undefined && (progress.isActive || progress.wasActive),
       };
     });
+  }
+
+  /** How many watches clients have here. */
+  get watches(): number {
+    return this.#replicated.watches;
   }
 
   get facts(): RaftFacts {

@@ -1,14 +1,19 @@
 import type { TimeCommand } from '../kv/commands.ts';
 import type { Entry, Position } from '../raft/entry.ts';
 import type { ReadGrant } from '../raft/ready.ts';
-import type { ChangeRequest, ReadRequest } from '../wire/ops.ts';
+import type { State } from '../raft/state.ts';
+import type { ChangeRequest, ReadRequest, WatchRequest } from '../wire/ops.ts';
 import { Changes, type ChangesOptions } from './changes.ts';
 import { ClusterTime } from './cluster-time.ts';
 import type { Core, Machine } from './host.ts';
 import { Reads, type ReadsOptions } from './reads.ts';
 import type { Responder } from './server.ts';
+import { Watches } from './watches.ts';
 
-export type ReplicatedStoreOptions = Omit<ChangesOptions, 'time'> & ReadsOptions;
+export interface ReplicatedStoreOptions extends Omit<ChangesOptions, 'time'>, ReadsOptions {
+  /** The members of the cluster, as those who watch it are told. */
+  readonly members: () => readonly object[];
+}
 
 /** About how many bytes an entry that tells the time takes in the log. */
 const TIME_BYTES = 48;
@@ -23,11 +28,14 @@ export class ReplicatedStore implements Machine {
   readonly #reads: Reads;
   readonly #options: ReplicatedStoreOptions;
   readonly #time: ClusterTime;
+  readonly #watches: Watches;
   #applied: number;
   /** The entry that was to tell the time last, and the term in which this node proposed it. */
   #telling: Position = { index: 0, term: 0 };
   /** The term and leader of the last turn. */
   #reign = '';
+  /** What those who watch the cluster were told last. */
+  #seen: Pick<State, 'term' | 'leader' | 'configuration'>;
 
   constructor(options: ReplicatedStoreOptions) {
     this.#options = options;
@@ -35,7 +43,14 @@ export class ReplicatedStore implements Machine {
     this.#time = new ClusterTime(options);
     this.#changes = new Changes({ ...options, time: this.#time });
     this.#reads = new Reads(options);
+    this.#watches = new Watches({
+      ...options,
+      confirm: (responder, run) => this.#reads.confirm(responder, run),
+      cluster: () => [this.#leaderEvent(), this.#membersEvent()],
+    });
     this.#applied = options.core.state.handed;
+    const { term, leader, configuration } = options.core.state;
+    this.#seen = { term, leader, configuration };
   }
 
   read(request: ReadRequest, responder: Responder): void {
@@ -44,6 +59,15 @@ export class ReplicatedStore implements Machine {
 
   change(request: ChangeRequest, responder: Responder): void {
     this.#changes.take(request, responder);
+  }
+
+  watch(request: WatchRequest, responder: Responder): void {
+    this.#watches.take(request, responder);
+  }
+
+  /** How many watches there are. */
+  get watches(): number {
+    return this.#watches.count;
   }
 
   beforeReady(): void {
@@ -64,6 +88,7 @@ export class ReplicatedStore implements Machine {
   apply(entry: Entry): void {
     this.#applied = entry.index;
     this.#changes.apply(entry);
+    this.#watches.keepUp();
   }
 
   /** A snapshot has taken the place of the store: everything up to an index is done. */
@@ -79,12 +104,39 @@ export class ReplicatedStore implements Machine {
 
   afterTurn(): void {
     this.#reads.answerUpTo(this.#applied);
+    this.#watches.turned();
+    this.#noticeCluster();
+  }
+
+  /** Tells those who watch the cluster when its leader or its members are others than before. */
+  #noticeCluster(): void {
+    const { term, leader, configuration } = this.#core.state;
+    const seen = this.#seen;
+    const isSameLeader = seen.term === term && seen.leader === leader;
+    if (isSameLeader && seen.configuration === configuration) return;
+    const isSameCluster = seen.configuration === configuration;
+    this.#seen = { term, leader, configuration };
+    this.#watches.clusterChanged([
+      ...(isSameLeader ? [] : [this.#leaderEvent()]),
+      ...(isSameCluster ? [] : [this.#membersEvent()]),
+    ]);
+  }
+
+  #leaderEvent(): object {
+    const { term, leader } = this.#core.state;
+    const address = leader === null ? null : (this.#options.addressOf(leader) ?? null);
+    return { type: 'leader', id: leader, address, term };
+  }
+
+  #membersEvent(): object {
+    return { type: 'members', members: this.#options.members() };
   }
 
   /** Gives up what has waited too long. Called every so often. */
   sweep(): void {
     this.#changes.sweep();
     this.#reads.sweep();
+    this.#watches.sweep();
     this.#tellTime();
   }
 

@@ -4,6 +4,7 @@ import type { Request } from '../wire/ops.ts';
 import type { Outcome } from '../wire/reply.ts';
 import { Backlog } from './backlog.ts';
 import { Budget } from './budget.ts';
+import type { Client } from './client.ts';
 import { Connection } from './connection.ts';
 import { descriptorsLeft } from './descriptors.ts';
 import { Guest } from './guest.ts';
@@ -15,7 +16,10 @@ import type { PeerConnection, PeerSession } from './peers.ts';
 export interface Responder {
   /** When whoever asked gives up, in milliseconds of `performance.now()`. */
   readonly deadline: number;
-  answer(outcome: Outcome): void;
+  /** Who asked; left out where the request came by way of another node. */
+  readonly client?: Client;
+  /** `onSent` is called when the reply is on its way, and so before anything that is pushed from then on. */
+  answer(outcome: Outcome, onSent?: () => void): void;
 }
 
 /** What stands behind the lines: it answers every request once, now or later. */
@@ -64,6 +68,8 @@ const RESERVE = 32;
 const GREETING = 1_000;
 /** Descriptors that are left for files, whatever connects. */
 const SPARE_DESCRIPTORS = 64;
+/** Connections that are written to in one turn of the event loop. */
+const MOST_FLUSHED = 1_024;
 /** Milliseconds that a shutdown waits for replies under way. */
 const PATIENCE = 3_000;
 /** Bytes of half-sent and unanswered lines that a server holds, unless told. */
@@ -200,9 +206,10 @@ export class LineServer {
     this.#toFlush.push(connection);
   }
 
+  /** A thousand writes at a time: what many watch at once must not keep the others waiting. */
   #flush(): void {
-    const connections = this.#toFlush;
-    this.#toFlush = [];
+    const connections = this.#toFlush.splice(0, MOST_FLUSHED);
+    if (this.#toFlush.length > 0) setImmediate(() => this.#flush());
     for (const connection of connections) connection.flush();
   }
 

@@ -5,12 +5,16 @@ import {
   flag,
   fromStage,
   type Held,
+  key,
   nodeAddresses,
   nodeId,
   pageSize,
   positive,
+  prefix,
   readMode,
+  revision,
   seconds,
+  yes,
 } from './fields.ts';
 import { KEY_OPS, keyOps } from './key-ops.ts';
 
@@ -142,6 +146,23 @@ export const OPS = {
     required: { then: keyOps },
     optional: { if: conditions, else: keyOps, ...onceFields },
   },
+  watch: {
+    kind: 'watch',
+    stage: 4,
+    about:
+      'watch key or prefix [from, prev], or cluster: pushes each revision that changes them, or the cluster',
+    example: '{"op":"watch","prefix":"/app/","from":1}',
+    required: {},
+    optional: { key, prefix, from: revision, prev: flag, cluster: yes },
+  },
+  unwatch: {
+    kind: 'watch',
+    stage: 4,
+    about: 'unwatch watch: ends a watch of this connection',
+    example: '{"op":"unwatch","watch":1}',
+    required: { watch: positive },
+    optional: {},
+  },
   grant: {
     kind: 'change',
     stage: 6,
@@ -215,8 +236,6 @@ export type OpName = keyof typeof OPS;
 
 /** The operations that later stages bring, and the stage that brings each; until then they are WRONG_STAGE. */
 export const LATER_OPS: ReadonlyMap<string, number> = new Map([
-  ['watch', 4],
-  ['unwatch', 4],
   ['backup', 7],
   ['add-learner', 8],
   ['change-membership', 8],

@@ -168,11 +168,23 @@ function unknownField(op: string, spec: Op, name: string): never {
 const CHECKS: { readonly [Name in Request['op']]?: (request: Request) => void } = {
   remove: request => checkRemove(request as RequestOf<'remove'>, 'remove'),
   txn: request => checkTransaction(request as RequestOf<'txn'>),
+  watch: request => checkWatch(request as RequestOf<'watch'>),
 };
 
 function checkTransaction(request: RequestOf<'txn'>): void {
   if (request.if?.some(condition => condition.key === undefined)) {
     refuse('BAD_REQUEST', 'in a txn, each condition of "if" needs a "key" of its own', { field: 'if' });
+  }
+}
+
+function checkWatch({ key, prefix, cluster, from, prev }: RequestOf<'watch'>): void {
+  const subjects = [key, prefix, cluster].filter(subject => subject !== undefined);
+  if (subjects.length !== 1) {
+    refuse('BAD_REQUEST', 'watch needs one of "key", "prefix" and "cluster": true', { field: 'key' });
+  }
+  if (cluster !== undefined && (from ?? prev) !== undefined) {
+    const words = 'a watch of the cluster begins with what is so now: it has neither "from" nor "prev"';
+    refuse('BAD_REQUEST', words, { field: from === undefined ? 'prev' : 'from' });
   }
 }
 

@@ -10,6 +10,7 @@ import { sessions } from './conformance/sessions.ts';
 import type { Exceptions, Subject } from './conformance/subject.ts';
 import { text } from './conformance/text.ts';
 import { transactions } from './conformance/transactions.ts';
+import { watches } from './conformance/watches.ts';
 import { LineClient } from './line-client.ts';
 
 /** A stage's node to hold against the contract. `start` resolves once the node takes changes. */
@@ -58,7 +59,10 @@ export function conformance({ name, stage, start, exceptions = {} }: Conforming)
     text(subject);
     lines(subject);
     limits(subject);
-    if (stage >= 4) transactions(subject);
+    if (stage >= 4) {
+      transactions(subject);
+      watches(subject);
+    }
     if (stage >= 6) {
       leases(subject);
       sessions(subject);
