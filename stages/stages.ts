@@ -34,4 +34,5 @@ export const STAGES: readonly Stage[] = [
   { number: 5, title: 'heartbeats', nodes: 5, load: () => import('./5-heartbeats/server.ts') },
   { number: 6, title: 'election', nodes: 5, load: () => import('./6-election/server.ts') },
   { number: 7, title: 'compaction', nodes: 5, load: () => import('./7-compaction/server.ts') },
+  { number: 8, title: 'membership', nodes: 5, load: () => import('./8-membership/server.ts') },
 ];

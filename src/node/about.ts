@@ -23,6 +23,10 @@ export interface NodeState {
   readonly address: string;
   readonly cluster: string | null;
   readonly stage: number;
+  /** From stage 4: tells its data directory from every other. */
+  readonly instance?: string;
+  /** From stage 8: it was a member, and is none any more. */
+  readonly removed?: boolean;
   readonly role: 'single' | 'uninitialised' | 'learner' | 'follower' | 'candidate' | 'leader';
   readonly leader: NodeAddress | null;
   readonly members: readonly Member[];
@@ -51,6 +55,11 @@ const NO_RAFT: RaftFacts = { term: 0, commit: 0, applied: 0, log: { first: 0, la
 
 const startedAt = performance.now();
 
+/** What to tell whoever asks a node that is no member any more. */
+export function removalOf(node: string): string {
+  return `${node} was removed from its cluster: stop it, or add it again with add-learner; ask another node for data`;
+}
+
 /** Answers the operations that are about the node asked, the same at every stage. */
 export function answerAboutNode(request: Request, state: NodeState, server: LineServer): Outcome {
   const {
@@ -59,6 +68,8 @@ export function answerAboutNode(request: Request, state: NodeState, server: Line
     cluster,
     stage,
     role,
+    instance,
+    removed,
     leader,
     members,
     rev,
@@ -100,8 +111,10 @@ export function answerAboutNode(request: Request, state: NodeState, server: Line
         address,
         version: VERSION,
         cluster,
+        instance,
         stage,
         role,
+        ...(removed === true && { removed, notice: removalOf(node) }),
         leader,
         ...facts,
         snapshot,

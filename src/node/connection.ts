@@ -25,6 +25,8 @@ const MOST_PENDING_TEXT = 2_097_152;
 const LINGER = 2_000;
 /** Milliseconds that another node has to say that it is one, where there is no room for more clients. */
 const GREETING = 1_000;
+/** Milliseconds for which a node that shuts down still answers, so that a client in use hears of it and leaves by itself. */
+const FAREWELL = 250;
 
 /** Bytes of a line between nodes: a client's line, and what a record of the log puts around it. */
 const PEER_LINE = LIMITS.line + 65_536;
@@ -44,6 +46,8 @@ const FAULTS: Readonly<Record<Fault, Failure>> = {
     'too many long lines are half-sent to this node; the connection closes: try again later',
   ),
 };
+
+const SHUTTING_DOWN = failure('SHUTTING_DOWN', 'this node is shutting down; ask another');
 
 /** A reply that only waits for its turn. */
 interface Ready {
@@ -80,6 +84,8 @@ export class Connection implements Taker, Client {
   #isGone = false;
   /** No further line counts, and the connection closes after its last reply. */
   #isEnding = false;
+  /** Since when the node has been shutting down: no request is carried out any more, and each is told so. */
+  #leavingAt: number | undefined;
   /** When this side ended, or, once `#isTaken`, when the client had taken everything. */
   #endedAt: number | undefined;
   #isTaken = false;
@@ -174,6 +180,10 @@ export class Connection implements Taker, Client {
   }
 
   #request(request: Request, size: number): void {
+    if (this.#leavingAt !== undefined) {
+      this.#answerAtOnce(request.id, failed(SHUTTING_DOWN));
+      return;
+    }
     if (!this.#server.received.take(size)) {
       this.#answerAtOnce(
         request.id,
@@ -326,6 +336,10 @@ export class Connection implements Taker, Client {
       this.destroy();
       return;
     }
+    if (this.#leavingAt !== undefined && now - this.#leavingAt > FAREWELL && !this.#isEnding) {
+      this.#isEnding = true;
+      this.#flow();
+    }
     if (this.#endedAt !== undefined && now - this.#endedAt > (this.#isTaken ? LINGER : idleLimit)) {
       this.#socket.destroy();
       return;
@@ -350,15 +364,15 @@ export class Connection implements Taker, Client {
     pending.answer(outcome);
   }
 
-  /** Takes no further line, waits for the replies under way, and closes. */
+  /** Carries out no further line, waits for the replies under way, and closes: a little later, as long as the client may still send. */
   shutDown(): void {
     for (const follower of this.#followers) follower.onShutDown();
-    this.#isEnding = true;
+    this.#leavingAt = this.#server.now();
     if (this.#waiting !== undefined) {
       const waiting = this.#waiting;
       this.#waiting = undefined;
       this.#inOrder.push(waiting);
-      waiting.answer(failed(failure('SHUTTING_DOWN', 'this node is shutting down; ask another')));
+      waiting.answer(failed(SHUTTING_DOWN));
     }
     this.#flow();
   }

@@ -13,6 +13,8 @@ export interface Identity {
   readonly cluster: string | null;
   /** The cluster that its list of nodes would begin, where that is not its own: it was restored from a backup. */
   readonly list?: string;
+  /** Tells this directory from every other, and from one that the same node had and lost. */
+  readonly instance?: string;
 }
 
 /** Where everything is in a data directory. */
@@ -54,7 +56,7 @@ export class DataDirectory {
     if (!reader.next() || !reader.isSound) damaged(this.node, 0, 'it is not one sound record');
     const content = parseJson(reader.json);
     const end = reader.end;
-    const { format, node, cluster, list } = (content ?? {}) as Record<string, unknown>;
+    const { format, node, cluster, list, instance } = (content ?? {}) as Record<string, unknown>;
     if (typeof format === 'number' && format > FORMAT) {
       const words = `${this.node} says format ${format}, and this version reads format ${FORMAT}: use the version of raftline that wrote ${this.path}, or a later one. Nothing was changed.`;
       throw new DataError('future', words, this.node, 0);
@@ -65,7 +67,12 @@ export class DataDirectory {
       damaged(this.node, 0, 'it does not name a format, a node and a cluster');
     }
     if (reader.next() || reader.rest.length > 0) damaged(this.node, end, 'there is more than one record');
-    return list === undefined ? { node, cluster } : { node, cluster, list };
+    return {
+      node,
+      cluster,
+      ...(list !== undefined && { list }),
+      ...(typeof instance === 'string' && { instance }),
+    };
   }
 
   /** Refuses a directory that belongs to another node, or to another cluster than the one of this name or list. */
@@ -102,7 +109,7 @@ export class DataDirectory {
     const found = this.identity();
     if (found === undefined) throw new Error(`${this.node} is missing`);
     this.check(found, found.node, cluster);
-    if (found.cluster !== cluster) this.claim({ node: found.node, cluster });
+    if (found.cluster !== cluster) this.claim({ ...found, cluster });
   }
 
   /** Makes the names in a directory durable, which syncing the files themselves does not. */

@@ -31,8 +31,8 @@ export interface Core {
   transfer?(to: string): void;
   /** From stage 8: why the members cannot be changed now, if they cannot. */
   readonly obstacle?: Obstacle | undefined;
-  /** From stage 8: the future voters that a change of the members waits for. */
-  readonly laggards?: readonly string[];
+  /** From stage 8: the future voters that a change of the members waits for; undefined while none waits. */
+  readonly laggards?: readonly string[] | undefined;
   changeMembers?(to: Configuration, force: boolean): void;
   /** Gives up a change of the members of which nothing is in the log yet. */
   cancelChange?(): void;

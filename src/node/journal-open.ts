@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { Store } from '../kv/store.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -39,6 +40,8 @@ export interface OpenedJournal {
   readonly state: Store;
   /** The cluster that the directory belongs to, or null when the node is part of none yet. */
   readonly cluster: string | null;
+  /** Tells this directory from every other. */
+  readonly instance: string;
   /** Writes that the node is part of a cluster from now on. */
   readonly join: (cluster: string) => void;
 }
@@ -109,10 +112,11 @@ class Opening {
   open(node: string, cluster: string | null, listener: StorageListener, release: () => void): OpenedJournal {
     const directory = this.#directory;
     const found = directory.identity();
+    const instance = found?.instance ?? randomBytes(8).toString('hex');
     if (found === undefined) {
       this.#refuseLeftovers();
       directory.layOut(segmentPath(directory.log, 1));
-      directory.claim({ node, cluster });
+      directory.claim({ node, cluster, instance });
     } else {
       directory.check(found, node, cluster);
     }
@@ -123,7 +127,9 @@ class Opening {
       const words = `the log has an entry of term ${replay.lastTerm}, but the last ballot is of term ${vote.ballot.term}`;
       damaged(directory.vote, vote.end, words);
     }
-    if (found?.cluster === null && cluster !== null) directory.claim({ node, cluster });
+    const isNew = found !== undefined && found.cluster === null && cluster !== null;
+    if (isNew || (found !== undefined && found.instance === undefined))
+      directory.claim({ ...found, cluster: found.cluster ?? cluster, instance });
     const storage = this.#start(vote, start, listener, release);
     const { base, entries, commit } = replay;
     const { head, state = new Store() } = snapshot ?? {};
@@ -138,6 +144,7 @@ class Opening {
       },
       state,
       cluster: found?.cluster ?? cluster,
+      instance,
       join: name => directory.join(name),
     };
   }

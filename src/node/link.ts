@@ -3,9 +3,10 @@ import { connect, type Socket } from 'node:net';
 import split2 from 'split2';
 import type { Parcel } from '../ports/transport.ts';
 import { type NodeAddress, parseAddress } from '../wire/address.ts';
+import type { Handshake } from './handshake.ts';
 import { logger } from './log.ts';
 import { textOf } from './parcel.ts';
-import type { Dial, Handshake, LinkEvents, PeerLink } from './peers.ts';
+import type { Dial, LinkEvents, PeerLink } from './peers.ts';
 import { Tries } from './tries.ts';
 import { WholeLines } from './whole-lines.ts';
 
@@ -119,6 +120,7 @@ export class Link implements PeerLink {
       if (refusal !== undefined) {
         if (!refusal.isPassing) this.#tries.refused(refusal.reason);
         this.#broken(attempt, refusal.reason);
+        this.#events.refused?.(refusal.error);
         return;
       }
       log('up: %s at %s', this.#peer.id, this.#peer.address);
@@ -172,13 +174,24 @@ function tunnel(
   return call;
 }
 
-/** What the answer to a handshake objects to, or undefined when it accepts. A node that waits for its cluster will not for long. */
-function refusalIn(line: string): { readonly reason: string; readonly isPassing: boolean } | undefined {
+interface Refusal {
+  readonly reason: string;
+  /** What is refused now, and will not be for long: a node that waits for its cluster, or has yet to hear of us. */
+  readonly isPassing: boolean;
+  readonly error: Readonly<Record<string, unknown>>;
+}
+
+/** What the answer to a handshake objects to, or undefined when it accepts. */
+function refusalIn(line: string): Refusal | undefined {
   try {
-    const { ok, error } = JSON.parse(line) as { ok?: unknown; error?: { code?: unknown; message?: unknown } };
+    const { ok, error = {} } = JSON.parse(line) as { ok?: unknown; error?: Record<string, unknown> };
     if (ok === true) return undefined;
-    return { reason: String(error?.message ?? line), isPassing: error?.code === 'NOT_INITIALISED' };
+    return { reason: String(error.message ?? line), isPassing: error.retry === true, error };
   } catch {
-    return { reason: `it answered ${JSON.stringify(line.slice(0, 60))}`, isPassing: false };
+    return {
+      reason: `it answered ${JSON.stringify(line.slice(0, 60))}`,
+      isPassing: false,
+      error: {},
+    };
   }
 }

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Codec, Parcel, Transport, TransportListener } from '../ports/transport.ts';
-import type { NodeAddress } from '../wire/address.ts';
-import { failure } from '../wire/errors.ts';
+import { isNodeId, type NodeAddress, parseAddress } from '../wire/address.ts';
+import { type Failure, failure } from '../wire/errors.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
-import { shortened } from '../wire/text.ts';
+import { type Acquaintance, greeting, type Handshake, misdialled, unknown } from './handshake.ts';
 import { logger } from './log.ts';
 import { ParcelReader } from './parcel.ts';
+
+/** Milliseconds for which a node that is a member no more may still answer what it was asked, and be answered. */
+const LINGER = 1_000;
 
 const log = logger('peers');
 
@@ -24,15 +27,6 @@ export interface PeerSession {
   closed(): void;
 }
 
-/** The first words on a connection between nodes: who calls whom, in which cluster. */
-export interface Handshake {
-  readonly op: 'peer';
-  readonly protocol: 1;
-  readonly cluster: string;
-  readonly from: string;
-  readonly to: string;
-}
-
 /** A way to another node, which opens itself again whenever it breaks. */
 export interface PeerLink {
   readonly isUp: boolean;
@@ -46,6 +40,8 @@ export interface PeerLink {
 export interface LinkEvents {
   up(): void;
   down(): void;
+  /** The node at the other end refused the handshake, for a reason that will not pass by itself. */
+  refused?(error: Readonly<Record<string, unknown>>): void;
   /** An answer came back on the same connection. */
   answered(parcel: Parcel): void;
 }
@@ -57,6 +53,23 @@ export interface PeersOptions {
   readonly id: string;
   readonly cluster: string;
   readonly dial: Dial;
+  /** From stage 8, where members come and go: what this node knows of itself now. */
+  readonly acquaintance?: () => Acquaintance;
+  /** From stage 8: another member says that this node was removed. */
+  readonly onDismissed?: () => void;
+}
+
+/** Another node's way here. */
+interface Accepted {
+  readonly connection: PeerConnection;
+  /** The configuration by which it knew itself as a member when it called; 0 when it did not say. */
+  readonly member: number;
+}
+
+/** A way to another node, and where it leads. */
+interface Way {
+  readonly address: string;
+  readonly link: PeerLink;
 }
 
 /**
@@ -67,8 +80,12 @@ export class Peers<Message> implements Transport<Message> {
   readonly #options: PeersOptions;
   readonly #codec: Codec<Message>;
   readonly #listener: TransportListener<Message>;
-  readonly #links = new Map<string, PeerLink>();
-  readonly #accepted = new Map<string, PeerConnection>();
+  readonly #ways = new Map<string, Way>();
+  readonly #accepted = new Map<string, Accepted>();
+  /** The nodes to dial, and where each listens. */
+  #contacts: Readonly<Record<string, string>> = {};
+  /** Since when those that are no contacts any more are none. */
+  readonly #leftAt = new Map<string, number>();
 
   constructor(options: PeersOptions, codec: Codec<Message>, listener: TransportListener<Message>) {
     this.#options = options;
@@ -76,33 +93,81 @@ export class Peers<Message> implements Transport<Message> {
     this.#listener = listener;
   }
 
-  /** Dials a node, and keeps dialling it until `close`. */
-  open(peer: NodeAddress): void {
-    const { id: from, cluster, dial } = this.#options;
-    const handshake: Handshake = { op: 'peer', protocol: 1, cluster, from, to: peer.id };
+  /** Dials one more node from now on. */
+  open({ id, address }: NodeAddress): void {
+    this.follow({ ...this.#contacts, [id]: address });
+  }
+
+  /**
+   * Dials these nodes from now on, and keeps dialling them; has no more to do with any other, unless it may know more
+   * than we. Called every so often: what is under way with a node that has just left may still be answered.
+   */
+  follow(contacts: Readonly<Record<string, string>>): void {
+    this.#contacts = contacts;
+    const now = performance.now();
+    for (const id of new Set([...this.#ways.keys(), ...this.#accepted.keys()])) {
+      const isContact = Object.hasOwn(contacts, id);
+      if (isContact) this.#leftAt.delete(id);
+      else if (!this.#leftAt.has(id)) this.#leftAt.set(id, now);
+      if (isContact || now - (this.#leftAt.get(id) ?? now) > LINGER) this.#tidy(id);
+    }
+    for (const [id, address] of Object.entries(contacts))
+      if (!this.#ways.has(id)) this.#dial({ id, address });
+  }
+
+  /** Ends what there is between this node and one that is no contact, or none at that address any more. */
+  #tidy(id: string): void {
+    const address = this.#contacts[id];
+    const accepted = this.#accepted.get(id);
+    const isGuest = address === undefined && accepted !== undefined && this.#isWelcome(id, accepted.member);
+    const way = this.#ways.get(id);
+    if (way !== undefined && !isGuest && way.address !== address) {
+      this.#ways.delete(id);
+      way.link.close();
+      this.#listener.onLinkDown(id);
+    }
+    if (address === undefined && !isGuest) accepted?.connection.destroy();
+  }
+
+  #isWelcome(from: string, member: number): boolean {
+    return unknown({ from, member }, this.#here) === undefined;
+  }
+
+  get #here() {
+    const { id, cluster, acquaintance } = this.#options;
+    return { id, cluster, acquaintance: acquaintance?.() };
+  }
+
+  #dial(peer: NodeAddress): void {
+    const { id: from, cluster, dial, acquaintance, onDismissed } = this.#options;
+    const fixed: Handshake = { op: 'peer', protocol: 1, cluster, from, to: peer.id };
+    const handshake = acquaintance === undefined ? fixed : greeting(fixed, acquaintance);
     let session: PeerSession | undefined;
     const link = dial(peer, handshake, {
       up: () => this.#listener.onLinkUp(peer.id),
       down: () => this.#listener.onLinkDown(peer.id),
+      refused: error => {
+        if (error.removed === true) onDismissed?.();
+      },
       answered: parcel => session?.receive(parcel),
     });
     session = this.#session(peer.id, { destroy: () => link.reset() }, () => {});
-    this.#links.set(peer.id, link);
+    this.#ways.set(peer.id, { address: peer.address, link });
   }
 
   send(to: string, message: Message): boolean {
     const parcel = this.#codec.encode(message);
-    if (this.#accepted.get(to)?.answer?.(parcel) === true) return true;
-    return this.#links.get(to)?.send(parcel) === true;
+    if (this.#accepted.get(to)?.connection.answer?.(parcel) === true) return true;
+    return this.#ways.get(to)?.link.send(parcel) === true;
   }
 
   isUp(to: string): boolean {
-    return this.#links.get(to)?.isUp === true;
+    return this.#ways.get(to)?.link.isUp === true;
   }
 
   close(): void {
-    for (const link of this.#links.values()) link.close();
-    for (const connection of this.#accepted.values()) connection.destroy();
+    for (const { link } of this.#ways.values()) link.close();
+    for (const { connection } of this.#accepted.values()) connection.destroy();
   }
 
   /** Answers a handshake; with a session when it is accepted. A node that calls again replaces its old connection. */
@@ -111,16 +176,20 @@ export class Peers<Message> implements Transport<Message> {
     connection: PeerConnection,
   ): { outcome: Outcome; session?: PeerSession } {
     const { id, cluster } = this.#options;
-    const { protocol, from } = hello;
+    const { protocol, from, member } = hello;
     const objection = this.#objection(hello);
     if (objection !== undefined || typeof from !== 'string') {
-      log('refused a node: %s', objection);
-      return { outcome: failed(failure('CLUSTER_MISMATCH', objection ?? 'it does not say who it is')) };
+      const refusal = objection ?? failure('CLUSTER_MISMATCH', 'it does not say who it is');
+      log('refused a node: %s', refusal.message);
+      return { outcome: failed(refusal) };
     }
-    this.#accepted.get(from)?.destroy();
-    this.#accepted.set(from, connection);
+    this.#accepted.get(from)?.connection.destroy();
+    this.#accepted.set(from, { connection, member: typeof member === 'number' ? member : 0 });
+    if (!this.#ways.has(from)) this.#dial({ id: from, address: String(hello.address) });
     const closed = () => {
-      if (this.#accepted.get(from) === connection) this.#accepted.delete(from);
+      if (this.#accepted.get(from)?.connection !== connection) return;
+      this.#accepted.delete(from);
+      this.#tidy(from);
     };
     const outcome: Outcome = { ok: true, rev: 0, node: id, cluster, protocol };
     // What it answered while its way here was broken is lost, and will have to be asked again.
@@ -128,16 +197,13 @@ export class Peers<Message> implements Transport<Message> {
     return { outcome, session: this.#session(from, connection, closed) };
   }
 
-  #objection({ protocol, cluster, from, to }: Readonly<Record<string, unknown>>): string | undefined {
-    const here = this.#options;
-    if (protocol !== 1) return `${here.id} speaks version 1 of the peer protocol, not ${named(protocol)}`;
-    if (cluster !== here.cluster)
-      return `${here.id} belongs to cluster ${here.cluster}, not ${named(cluster)}`;
-    if (to !== here.id) return `this is ${here.id}, not ${named(to)}`;
-    if (typeof from !== 'string' || !this.#links.has(from)) {
-      return `${here.id} knows no node ${named(from)} in its cluster`;
-    }
-    return undefined;
+  #objection(hello: Readonly<Record<string, unknown>>): Failure | undefined {
+    const { from, address } = hello;
+    const here = this.#here;
+    const refusal = misdialled(hello, here);
+    if (refusal !== undefined) return refusal;
+    if (typeof from === 'string' && Object.hasOwn(this.#contacts, from)) return undefined;
+    return unknown(hello, here) ?? notDialable(from, address);
   }
 
   #session(from: string, connection: PeerConnection, closed: () => void): PeerSession {
@@ -161,9 +227,16 @@ export class Peers<Message> implements Transport<Message> {
   }
 }
 
-/** What a stranger says he is, fit for an error message: it may be anything, of any size and depth. */
-function named(said: unknown): string {
-  return typeof said === 'string' ? JSON.stringify(shortened(said)) : `a ${typeof said}`;
+/** Why a node that is unknown here cannot be called back, if it cannot. */
+function notDialable(from: unknown, address: unknown): Failure | undefined {
+  try {
+    if (typeof from !== 'string' || !isNodeId(from))
+      return failure('CLUSTER_MISMATCH', 'it does not say who it is');
+    if (typeof address === 'string' && parseAddress(address).port > 0) return undefined;
+  } catch {
+    // Not an address: the same as none.
+  }
+  return failure('CLUSTER_MISMATCH', 'it does not say where it listens');
 }
 
 /** The cluster id of nodes that were all given the same list: the same at each, whatever the order of the list. */

@@ -4,7 +4,9 @@ import { failure, refuse } from '../wire/errors.ts';
 import { type NodeRequest, OPS, type Request, type RequestOf } from '../wire/ops.ts';
 import { failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { answerAboutNode, type NodeState } from './about.ts';
+import { askNode } from './ask.ts';
 import { writeFirstEntry } from './first-entry.ts';
+import { type Acquaintance, misdialled } from './handshake.ts';
 import { initialiseOthers } from './initialisation.ts';
 import { type OpenedJournal, openJournal } from './journal-open.ts';
 import type { NodeOptions, RunningNode } from './options.ts';
@@ -18,12 +20,18 @@ import { dialOf, listen } from './transports.ts';
 /** Milliseconds that a shutdown waits for changes and reads under way. */
 const PATIENCE = 1_500;
 
+/** Milliseconds that a shutdown waits for another leader. */
+const HAND_OVER = 1_500;
+
 /** What a node has once it is part of a cluster. */
 interface Membership {
   readonly cluster: string;
   readonly replica: Replica;
   readonly peers: Peers<NodeMessage>;
 }
+
+/** What a node knows of itself before it is a member of anything. */
+const NOBODY = { member: 0, latest: 0, settled: 0, isRemoved: false, contacts: {}, instances: {} };
 
 /** A node with its sockets and its files; until it is part of a cluster, it waits for `init`. */
 class RaftNode implements Service {
@@ -46,8 +54,10 @@ class RaftNode implements Service {
     this.#self = { id: options.id, address: formatAddress(options.listen) };
     this.#server = new LineServer(this, options);
     this.#server.peers = {
-      accept: (hello, connection) =>
-        this.#membership?.peers.accept(hello, connection) ?? { outcome: this.#notInitialised() },
+      accept: (hello, connection) => {
+        if (this.#membership === undefined) this.#beFound(hello);
+        return this.#membership?.peers.accept(hello, connection) ?? { outcome: this.#notInitialised() };
+      },
     };
   }
 
@@ -72,6 +82,36 @@ class RaftNode implements Service {
     this.#join(begun, clusterOf(nodes));
   }
 
+  /**
+   * A member of a cluster calls this node, which waits: it was added there, if the caller knows it by its data
+   * directory; or it has begun and has nothing yet. Then it is a member with an empty log, and is sent the rest.
+   */
+  #beFound(hello: Readonly<Record<string, unknown>>): void {
+    const { recovered, instance, join, cluster: known } = this.#journal;
+    const { cluster, expects } = hello;
+    if (typeof cluster !== 'string' || this.stage < 8 || this.#isInitialising) return;
+    if (expects !== instance && cluster !== known) return;
+    const acquaintance = { ...NOBODY, address: this.#self.address, instance };
+    if (misdialled(hello, { id: this.#self.id, cluster, acquaintance }) !== undefined) return;
+    join(cluster);
+    this.#join(recovered, cluster);
+  }
+
+  #acquaintance(replica: Replica): Acquaintance {
+    const { state } = replica.core;
+    const { instances = {} } = state.configuration;
+    return {
+      address: state.configuration.nodes[this.#self.id] ?? this.#self.address,
+      member: state.memberSince,
+      latest: state.configurationIndex,
+      settled: state.settledIndex,
+      isRemoved: state.isRemoved,
+      contacts: state.contacts,
+      instance: this.#journal.instance,
+      instances,
+    };
+  }
+
   #join(recovered: Recovered, known: string | null): void {
     const { id, timing, limits } = this.#options;
     const replica = new Replica({
@@ -86,6 +126,11 @@ class RaftNode implements Service {
       },
       clock: systemClock,
       random: Math.random,
+      ask: (node, patience) => askNode(node, { op: 'status' }, patience),
+      onContacts: () => {
+        if (this.stage >= 8) follow();
+      },
+      ...(known !== null && { cluster: known }),
       ...(timing && { timing }),
       ...(limits && { limits }),
     });
@@ -94,12 +139,38 @@ class RaftNode implements Service {
       address,
     }));
     const cluster = known ?? clusterOf(nodes);
-    const peers = new Peers({ id, cluster, dial: this.#dial }, raftCodec, replica);
+    const dynamic = {
+      acquaintance: () => this.#acquaintance(replica),
+      onDismissed: () => replica.onDismissed(),
+    };
+    const peers = new Peers(
+      { id, cluster, dial: this.#dial, ...(this.stage >= 8 && dynamic) },
+      raftCodec,
+      replica,
+    );
+    const follow = () => {
+      const { isRemoved, contacts } = replica.core.state;
+      peers.follow(isRemoved ? {} : contacts);
+    };
     this.#membership = { cluster, replica, peers };
-    for (const node of nodes) if (node.id !== id) peers.open(node);
+    follow();
+  }
+
+  /** A leader that is told to stop hands over first, so that nobody has to find out by its silence; bounded in time. */
+  async #resign(): Promise<void> {
+    const replica = this.#membership?.replica;
+    if (replica?.resign() !== true) return;
+    const { core } = replica;
+    const { state } = core;
+    const end = performance.now() + HAND_OVER;
+    while (performance.now() < end) {
+      if (state.role === 'leader' ? core.isHandingOver !== true : state.leader !== null) return;
+      await new Promise(resolve => setTimeout(resolve, 10));
+    }
   }
 
   async #close(): Promise<void> {
+    await this.#resign();
     // The replica works on while replies are under way, and answers what it cannot finish in time.
     const late = setTimeout(() => this.#membership?.replica.giveUp(), PATIENCE);
     await this.#server.close();
@@ -159,18 +230,19 @@ class RaftNode implements Service {
 
   #state(): NodeState {
     const { id: node, address } = this.#self;
-    const about = { node, address, stage: this.stage };
+    const about = { node, address, stage: this.stage, instance: this.#journal.instance };
     if (this.#membership === undefined) {
       const nothing = { cluster: null, leader: null, members: [], rev: 0, keys: 0 };
       return { ...about, ...nothing, role: 'uninitialised' };
     }
     const { cluster, replica } = this.#membership;
-    const { role, leader } = replica.core.state;
+    const { role, leader, isRemoved, mayStand } = replica.core.state;
     const { store, members, watches, facts: raft } = replica;
     return {
       ...about,
       cluster,
-      role: role === 'pre-candidate' ? 'candidate' : role,
+      role: role === 'follower' && !mayStand ? 'learner' : role === 'pre-candidate' ? 'candidate' : role,
+      removed: isRemoved,
       leader: leader === null ? null : { id: leader, address: replica.configuration.nodes[leader] ?? '' },
       members,
       rev: store.rev,

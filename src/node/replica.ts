@@ -5,12 +5,13 @@ import type { Transport, TransportListener } from '../ports/transport.ts';
 import { type Configuration, NO_CONFIGURATION } from '../raft/configuration.ts';
 import type { Beginning } from '../raft/state.ts';
 import { DEFAULT_TIMING, type Timing } from '../raft/timing.ts';
-import type { Request, RequestOf } from '../wire/ops.ts';
+import type { ClusterRequest, Request } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
 import type { Member, RaftFacts } from './about.ts';
 import { Compaction, type CompactionLimits, DEFAULT_LIMITS } from './compaction.ts';
 import { Forwarding } from './forwarding.ts';
-import { type Core, Host } from './host.ts';
+import { type Core, Host, type Machine } from './host.ts';
+import { type AskStatus, MembershipChanges } from './membership.ts';
 import type { NodeMessage } from './raft-codec.ts';
 import { ReplicatedStore } from './replicated-store.ts';
 import type { Responder, Service } from './server.ts';
@@ -40,6 +41,12 @@ export interface ReplicaOptions {
   readonly timing?: Timing;
   /** From stage 7: when the log is compacted. */
   readonly limits?: CompactionLimits;
+  /** From stage 8: the cluster that it is a member of, … */
+  readonly cluster?: string;
+  /** … and how to ask a node that is to be added who it is. */
+  readonly ask?: AskStatus;
+  /** Called every so often: the nodes that this one has to do with may have changed. */
+  readonly onContacts?: () => void;
 }
 
 /**
@@ -57,6 +64,8 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
   readonly #transfers: Transfers;
   readonly #storage: Storage<Store>;
   readonly #compaction: Compaction | undefined;
+  readonly #membership: MembershipChanges;
+  readonly #transport: Transport<NodeMessage>;
   readonly #tick: number;
   readonly #sweeper: { stop(): void };
 
@@ -71,11 +80,15 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     random,
     timing = DEFAULT_TIMING,
     limits = DEFAULT_LIMITS,
+    cluster = '',
+    ask = notAsked,
+    onContacts,
   }: ReplicaOptions) {
     this.#id = id;
     this.stage = stage.number;
     this.store = store;
     this.#storage = storage;
+    this.#transport = transport;
     const beginning: Beginning = { configuration: NO_CONFIGURATION, ...recovered, id };
     this.core = stage.makeCore(beginning, timing, random);
     this.#tick = timing.tick;
@@ -99,18 +112,29 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       wake: () => this.#host.wake(),
     });
     this.#compaction = this.#makeCompaction(clock, limits);
+    this.#membership = new MembershipChanges({
+      core: this.core,
+      clock,
+      cluster,
+      ask,
+      members: () => this.members,
+      rev: () => this.store.rev,
+      wake: () => this.#host.wake(),
+    });
     this.#host = new Host({
       core: this.core,
       storage,
       transport,
       clock,
-      machine: this.#replicated,
+      machine: this.#machine(),
       compaction: this.#compaction,
       tick: timing.tick,
     });
     this.#sweeper = clock.every(SWEEP, () => {
       this.#replicated.sweep();
       this.#transfers.check();
+      this.#membership.check();
+      onContacts?.();
       this.#forwarding.sweep();
     });
   }
@@ -135,6 +159,21 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       },
       wake: () => this.#host.wake(),
     });
+  }
+
+  /** The store, and whoever else wants to know what a turn has brought. */
+  #machine(): Machine {
+    const store = this.#replicated;
+    return {
+      beforeReady: () => store.beforeReady(),
+      apply: entry => store.apply(entry),
+      granted: read => store.granted(read),
+      afterTurn: () => {
+        store.afterTurn();
+        // At once: a leader that is removed has no other time to answer.
+        this.#membership.check();
+      },
+    };
   }
 
   /** The members, and where each listens. */
@@ -164,7 +203,10 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
         this.#replicated.watch(request, responder);
         return;
       case 'transfer-leader':
-        this.#transfer(request, responder);
+      case 'add-learner':
+      case 'change-membership':
+      case 'remove-node':
+        this.#atLeader(request, responder);
         return;
       case 'snapshot':
         this.#compaction?.request(responder);
@@ -174,11 +216,13 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     }
   }
 
-  /** Hands leadership over, here or where the leader is. */
-  #transfer(request: RequestOf<'transfer-leader'>, responder: Responder): void {
+  /** What only the leader can do, here or where it is. */
+  #atLeader(request: Exclude<ClusterRequest, { op: 'init' | 'snapshot' }>, responder: Responder): void {
     const { role, leader } = this.core.state;
-    if (role === 'leader') this.#transfers.transfer(request, responder);
-    else if (request.forward === false) {
+    if (role === 'leader') {
+      if (request.op === 'transfer-leader') this.#transfers.transfer(request, responder);
+      else this.#membership.take(request, responder);
+    } else if (request.forward === false) {
       responder.answer(failed(notLeader(leaderOf(this.core, node => this.configuration.nodes[node]))));
     } else if (leader === null) {
       responder.answer(failed(noLeader(this.core)));
@@ -186,6 +230,17 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       const address = this.configuration.nodes[leader] ?? '';
       this.#forwarding.forward(request, responder, { id: leader, address });
     }
+  }
+
+  /** Another member says that this node was removed; a leader finds out by itself, and may know better. */
+  onDismissed(): void {
+    const { state } = this.core;
+    if (state.role !== 'leader') state.isDismissed = true;
+  }
+
+  /** Hands leadership over before this node stops; false when it does not lead, or nobody else could. */
+  resign(): boolean {
+    return this.core.state.role === 'leader' && this.#transfers.resign(to => this.#transport.isUp(to));
   }
 
   onMessage(from: string, message: NodeMessage): void {
@@ -249,6 +304,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     this.#replicated.shutDown();
     this.#compaction?.shutDown();
     this.#forwarding.shutDown();
+    this.#membership.shutDown();
   }
 
   /** Turns no more. */
@@ -257,4 +313,9 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     this.giveUp();
     this.#host.stop();
   }
+}
+
+/** Where there are no sockets to ask with. */
+function notAsked(): never {
+  throw new Error('nobody can be asked');
 }

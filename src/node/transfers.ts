@@ -47,10 +47,19 @@ export class Transfers {
     }
   }
 
+  /** Begins to hand over to the best voter of those that can be reached, for nobody in particular; false when there is none. */
+  resign(isUp: (id: string) => boolean): boolean {
+    const to = this.#furthest(isUp);
+    if (to === undefined) return false;
+    this.#options.core.transfer?.(to);
+    this.#options.wake();
+    return true;
+  }
+
   /** The voter that needs least to catch up, among those that answer. */
-  #furthest(): string | undefined {
+  #furthest(isFit: (id: string) => boolean = () => true): string | undefined {
     const { progress, quorum } = this.#options.core.state;
-    const voters = [...progress].filter(([id]) => quorum.has(id));
+    const voters = [...progress].filter(([id]) => quorum.has(id) && isFit(id));
     const [best] = voters.sort(
       ([, a], [, b]) => Number(b.isActive) - Number(a.isActive) || b.match - a.match,
     );

@@ -1,5 +1,6 @@
 import type { NodeAddress } from '../wire/address.ts';
 import { type Failure, failure } from '../wire/errors.ts';
+import { removalOf } from './about.ts';
 import type { Core } from './host.ts';
 import type { Responder } from './server.ts';
 
@@ -15,6 +16,8 @@ export interface Waiting<Asked> {
 
 /** Why nobody can decide a request now. */
 export function noLeader(core: Core): Failure {
+  const { id, isRemoved } = core.state;
+  if (isRemoved) return failure('NOT_LEADER', removalOf(id), { leader: null, removed: true });
   if (core.hasQuorum === false) {
     return failure('NO_QUORUM', 'the leader cannot reach a majority of the nodes; restart or reconnect them');
   }

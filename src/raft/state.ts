@@ -148,12 +148,22 @@ export class State {
     return !this.isDismissed && this.#configurations.some(isVoter);
   }
 
+  /** The entry of the latest configuration that has this node as a member; 0 when none does. */
+  get memberSince(): number {
+    const isMember = ({ configuration }: Placed) => Object.hasOwn(configuration.nodes, this.id);
+    return this.#configurations.findLast(isMember)?.index ?? 0;
+  }
+
+  /** Whether a node is or was a member, as far as this log tells. */
+  knows(id: string): boolean {
+    return this.#configurations.some(({ configuration }) => Object.hasOwn(configuration.nodes, id));
+  }
+
   /** This node was a member once, and is known to be none any more. */
   get isRemoved(): boolean {
     if (this.isDismissed) return true;
-    const isMember = ({ configuration }: Placed) => Object.hasOwn(configuration.nodes, this.id);
-    const { index } = this.#latest;
-    return index <= this.#commit && !isMember(this.#latest) && this.#configurations.some(isMember);
+    const isMember = Object.hasOwn(this.configuration.nodes, this.id);
+    return !isMember && this.configurationIndex <= this.#commit && this.knows(this.id);
   }
 
   get #latest(): Placed {

@@ -122,6 +122,42 @@ export const nodeAddresses: Field<readonly NodeAddress[]> = {
   },
 };
 
+/** One node as `{id, address}`, with the canonical address. */
+export const nodeAddress: Field<NodeAddress> = {
+  type: 'an object with the id and the address of a node, as {"id":"n4","address":"127.0.0.1:7004"}',
+  check: (input, name, stage) => {
+    if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+      wrong(name, nodeAddress.type, input);
+    }
+    const { id, address, ...others } = input as Record<string, unknown>;
+    const [other] = Object.keys(others);
+    if (other !== undefined) {
+      refuse('BAD_REQUEST', `"${name}" has no part ${JSON.stringify(shortened(other))}: use id and address`, {
+        field: name,
+      });
+    }
+    if (typeof address !== 'string') wrong(`${name}.address`, 'an address as host:port', address);
+    const node = {
+      id: nodeId.check(id, `${name}.id`, stage),
+      address: formatAddress(parseAddress(address)),
+    };
+    checkNodes([node]);
+    return node;
+  },
+};
+
+/** Ids of nodes, each once. */
+export const nodeIds: Field<readonly string[]> = {
+  type: 'a list of node ids that is not empty',
+  check: (input, name, stage) => {
+    if (!Array.isArray(input) || input.length === 0) wrong(name, nodeIds.type, input);
+    const ids = input.map((id, at) => nodeId.check(id, `${name}[${at}]`, stage));
+    const twice = ids.find((id, at) => ids.indexOf(id) !== at);
+    if (twice !== undefined) refuse('BAD_REQUEST', `"${name}" names ${twice} twice`, { field: name });
+    return ids;
+  },
+};
+
 /** One comparison with a key as it is now; those present must all hold. An absent key has `mod`, `create`, `version` 0. */
 export interface Condition {
   readonly key?: string;

@@ -6,8 +6,10 @@ import {
   fromStage,
   type Held,
   key,
+  nodeAddress,
   nodeAddresses,
   nodeId,
+  nodeIds,
   pageSize,
   positive,
   prefix,
@@ -230,17 +232,38 @@ export const OPS = {
     required: {},
     optional: {},
   },
+  'add-learner': {
+    kind: 'cluster',
+    stage: 8,
+    about:
+      'add-learner node: adds a node that waits, to be sent everything and count for nothing; or gives a member a new address',
+    example: '{"op":"add-learner","node":{"id":"n4","address":"127.0.0.1:7004"}}',
+    required: { node: nodeAddress },
+    optional: {},
+  },
+  'change-membership': {
+    kind: 'cluster',
+    stage: 8,
+    about:
+      'change-membership members [force]: makes these members the voters; who voted before and is left out is removed',
+    example: '{"op":"change-membership","members":["n1","n2","n4"]}',
+    required: { members: nodeIds },
+    optional: { force: flag },
+  },
+  'remove-node': {
+    kind: 'cluster',
+    stage: 8,
+    about: 'remove-node node [force]: removes one member, voter or learner',
+    example: '{"op":"remove-node","node":"n3"}',
+    required: { node: nodeId },
+    optional: { force: flag },
+  },
 } as const satisfies Record<string, Op>;
 
 export type OpName = keyof typeof OPS;
 
 /** The operations that later stages bring, and the stage that brings each; until then they are WRONG_STAGE. */
-export const LATER_OPS: ReadonlyMap<string, number> = new Map([
-  ['backup', 7],
-  ['add-learner', 8],
-  ['change-membership', 8],
-  ['remove-node', 8],
-]);
+export const LATER_OPS: ReadonlyMap<string, number> = new Map([['backup', 7]]);
 
 /** Whether an operation may leave something behind, so that an answer lost on the way leaves its outcome unknown. */
 export function mayChange(op: OpName): boolean {

@@ -81,10 +81,10 @@ export class Membership {
     return this.#election.successor === undefined ? undefined : 'handing-over';
   }
 
-  /** The future voters that a change still waits for. */
-  get laggards(): readonly string[] {
-    const rounds = [...(this.#waiting?.rounds ?? [])];
-    return rounds.filter(([id, round]) => !this.#keepsUp(id, round)).map(([id]) => id);
+  /** The future voters that a change waits for; undefined while none waits. */
+  get laggards(): readonly string[] | undefined {
+    if (this.#waiting === undefined) return undefined;
+    return [...this.#waiting.rounds].filter(([id, round]) => !this.#keepsUp(id, round)).map(([id]) => id);
   }
 
   /** Begins to change the members; with `force`, without waiting for new voters. */
@@ -123,7 +123,7 @@ export class Membership {
       round.target = log.last.index;
       round.ticks = 0;
     }
-    if (this.laggards.length > 0 || this.#election.successor !== undefined) return;
+    if (this.laggards?.length !== 0 || this.#election.successor !== undefined) return;
     const { to } = this.#waiting;
     this.#waiting = undefined;
     this.#adopt(jointConfiguration(configuration, to));
@@ -137,12 +137,11 @@ export class Membership {
     for (const id of this.#state.peers) {
       this.#leaving.delete(id);
       if (progress.has(id)) continue;
-      const unheard = new Progress(log.last.index);
-      unheard.isActive = false;
-      unheard.wasActive = false;
-      progress.set(id, unheard);
+      progress.set(id, new Progress(log.last.index + 1));
     }
-    for (const id of progress.keys()) if (!this.#state.peers.includes(id)) this.#leaving.set(id, 0);
+    for (const id of progress.keys()) {
+      if (!this.#state.peers.includes(id) && !this.#leaving.has(id)) this.#leaving.set(id, 0);
+    }
   }
 
   /** At the leader, once a turn: the step that what is committed now calls for. */

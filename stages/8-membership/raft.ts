@@ -95,8 +95,8 @@ export class Raft {
     return this.#membership.obstacle;
   }
 
-  /** The future voters that a change of the members waits for. */
-  get laggards(): readonly string[] {
+  /** The future voters that a change of the members waits for; undefined while none waits. */
+  get laggards(): readonly string[] | undefined {
     return this.#membership.laggards;
   }
 

@@ -1,3 +1,4 @@
+import type { Configuration } from '../../src/raft/configuration.ts';
 import type { Message } from '../../src/raft/messages.ts';
 import { CoreCluster, type MakeCore } from './core-cluster.ts';
 import { type Durable, diskWith } from './model-disk.ts';
@@ -9,6 +10,8 @@ interface Facts {
   readonly leader: string | null;
   readonly log: string;
   readonly commit: number;
+  /** Who votes, and who only learns, where that has changed since the beginning. */
+  readonly members: string;
 }
 
 type Arguments = readonly string[];
@@ -17,13 +20,14 @@ type Arguments = readonly string[];
  * A story about a cluster: one command a line, lines that begin with `#` for the reader. The trace repeats the
  * commands and tells below each what it changed.
  *
- *   cluster n1 n2 n3                  starts them; `disk` lines before it say with what
+ *   cluster n1 n2 n3 [+ n4 n5]        starts them, those after the + without a cluster; `disk` lines before it say with what
  *   disk n1 log 1x3,4x2 term 4 vote n1 commit 2 size 64
  *   tick NODE|all [COUNT]             time passes, for one or for all
  *   time-out NODE                     time passes for one, until it wants to be elected
  *   elect NODE [with NODES…]          all of these lose patience with their leader, and the first is elected
  *   compact NODE [KEEP]               a snapshot stands for all it has applied; so many entries stay
  *   propose NODE COMMANDS… · read NODE NUMBER · transfer NODE TO
+ *   learn NODE NODES… · vote NODE VOTERS… · force NODE VOTERS… (voters of old who are not named leave the cluster)
  *   deliver [FROM TO [COUNT]]         all that travels and what follows from it, or what is on one link
  *   round                             all that travels now, and nothing that this brings about
  *   drop FROM TO · duplicate FROM TO · reverse FROM TO
@@ -91,6 +95,10 @@ export class Scenario {
       case 'transfer':
         this.#cluster.transfer(a, b);
         return [];
+      case 'learn':
+      case 'vote':
+      case 'force':
+        return this.#change(command, a, words.slice(1));
       case 'deliver':
         return this.#deliver(a, b, count);
       case 'round':
@@ -179,11 +187,27 @@ export class Scenario {
     }
   }
 
-  #start(nodes: readonly string[]): readonly string[] {
-    this.#made = new CoreCluster({ nodes, make: this.#make, disks: this.#disks });
+  #start(words: readonly string[]): readonly string[] {
+    const nodes = words.filter(word => word !== '+');
+    const members = words.slice(0, words.includes('+') ? words.indexOf('+') : undefined);
+    this.#made = new CoreCluster({ nodes, members, make: this.#make, disks: this.#disks });
     this.#made.onSent = (_from, { message }) =>
       this.#counts.set(message.type, (this.#counts.get(message.type) ?? 0) + 1);
     return [];
+  }
+
+  #change(kind: string, leader: string, named: Arguments): readonly string[] {
+    const core = this.#cluster.core(leader);
+    if (core.obstacle !== undefined) return [`refused: ${core.obstacle}`];
+    const { nodes, voters } = core.state.configuration;
+    const members = Object.keys(nodes);
+    if (kind === 'learn') this.#cluster.change(leader, voters, [...members, ...named]);
+    else {
+      const left = members.filter(id => named.includes(id) || !voters.includes(id));
+      this.#cluster.change(leader, named, left, kind === 'force');
+    }
+    const { laggards } = core;
+    return laggards === undefined || laggards.length === 0 ? [] : [`waits for ${laggards.join(', ')}`];
   }
 
   #elect(candidate: string, voters: readonly string[]): void {
@@ -227,6 +251,7 @@ export class Scenario {
     if (leader !== before.leader && leader !== id)
       news.push(leader === null ? 'knows no leader' : `follows ${leader}`);
     if (now.log !== before.log) news.push(`log ${now.log || 'empty'}`);
+    if (now.members !== before.members) news.push(now.members);
     if (now.commit !== before.commit) news.push(`commit ${now.commit}`);
     news.push(...this.#newlyDone(id));
     return news.length > 0 ? [`${id}: ${news.join(', ')}`] : [];
@@ -245,7 +270,7 @@ export class Scenario {
   }
 
   #factsOf(id: string): Facts {
-    const { role, term, leader, commit, log } = this.#cluster.core(id).state;
+    const { role, term, leader, commit, log, configuration } = this.#cluster.core(id).state;
     const entries = logOf(this.#cluster.entries(id));
     const { index } = log.base;
     return {
@@ -254,12 +279,19 @@ export class Scenario {
       leader,
       log: index === 0 ? entries : `${entries || 'empty'} behind ${index}`,
       commit,
+      members: membersTold(configuration),
     };
   }
 }
 
 function stateOf(id: string, { role, term, log, commit }: Facts): string {
   return `${id}: ${role} in term ${term}, log ${log || 'empty'}, commit ${commit}`;
+}
+
+function membersTold({ nodes, voters, old }: Configuration): string {
+  const learners = Object.keys(nodes).filter(id => !voters.includes(id) && old?.includes(id) !== true);
+  const told = old === undefined ? voters.join(',') : `${old.join(',')} and ${voters.join(',')}`;
+  return learners.length === 0 ? `voters ${told}` : `voters ${told}, learners ${learners.join(',')}`;
 }
 
 /** A log as the terms of its entries: `1x3,4x2` for three of term 1 and two of term 4. */

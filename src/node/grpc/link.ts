@@ -12,8 +12,9 @@ import type { Parcel } from '../../ports/transport.ts';
 import type { NodeAddress } from '../../wire/address.ts';
 import { failureIn } from '../../wire/grpc-status.ts';
 import type { Message } from '../../wire/messages.ts';
+import type { Handshake } from '../handshake.ts';
 import { logger } from '../log.ts';
-import type { Dial, Handshake, LinkEvents, PeerLink } from '../peers.ts';
+import type { Dial, LinkEvents, PeerLink } from '../peers.ts';
 import { FIRST_WAIT, LONGEST_WAIT, Tries } from '../tries.ts';
 import { MOST_MESSAGE } from './limits.ts';
 import { Outbox } from './outbox.ts';
@@ -184,9 +185,10 @@ export class GrpcLink implements PeerLink {
   #failed(stream: Stream, error: ServiceError): void {
     if (stream !== this.#stream) return;
     const refusal = failureIn(error.details, name => error.metadata.get(name)[0]?.toString());
-    // A node that waits for its cluster will not for long.
-    if (refusal !== undefined && refusal.code !== 'NOT_INITIALISED') this.#tries.refused(refusal.message);
+    // A node that waits for its cluster, or has yet to hear of us, will not for long.
+    if (refusal !== undefined && !refusal.retry) this.#tries.refused(refusal.message);
     this.#broken(stream, error.details);
+    if (refusal !== undefined) this.#events.refused?.(refusal);
   }
 
   #broken(stream: Stream, reason: string): void {

@@ -1,0 +1,113 @@
+import { type Failure, failure } from '../wire/errors.ts';
+import { shortened } from '../wire/text.ts';
+
+/** The first words on a connection between nodes: who calls whom, in which cluster. */
+export interface Handshake {
+  readonly op: 'peer';
+  readonly protocol: 1;
+  readonly cluster: string;
+  readonly from: string;
+  readonly to: string;
+  /** From stage 8: where the caller listens, for a node that does not know it yet. */
+  readonly address?: string;
+  /** From stage 8: the entry of the configuration by which the caller knows itself as a member; 0 while none does. */
+  readonly member?: number;
+  /** From stage 8: the mark of the data directory with which the node that is called was added. */
+  readonly expects?: string | undefined;
+}
+
+/** What a node whose members can change tells others of itself, and judges them by. */
+export interface Acquaintance {
+  readonly address: string;
+  readonly member: number;
+  /** The entries that brought the latest configuration of its log, and the latest that is committed; 0 while there is none. */
+  readonly latest: number;
+  readonly settled: number;
+  readonly isRemoved: boolean;
+  /** The nodes that it has to do with, as its log says at this moment. */
+  readonly contacts: Readonly<Record<string, string>>;
+  /** The mark of its own data directory, and those with which others were added. */
+  readonly instance: string;
+  readonly instances: Readonly<Record<string, string>>;
+}
+
+/** The handshake of a node whose members can change; it is read anew at each greeting, since what the node knows of itself changes. */
+export function greeting(fixed: Handshake, acquaintance: () => Acquaintance): Handshake {
+  const { op, protocol, cluster, from, to } = fixed;
+  return {
+    op,
+    protocol,
+    cluster,
+    from,
+    to,
+    get address() {
+      return acquaintance().address;
+    },
+    get member() {
+      return acquaintance().member;
+    },
+    get expects() {
+      return acquaintance().instances[to];
+    },
+  };
+}
+
+/** Who answers a handshake. */
+export interface Called {
+  readonly id: string;
+  readonly cluster: string;
+  readonly acquaintance?: Acquaintance | undefined;
+}
+
+/** What is wrong with whom a handshake names, or undefined; who calls is not looked at yet. */
+export function misdialled(
+  { protocol, cluster, to, expects }: Readonly<Record<string, unknown>>,
+  here: Called,
+): Failure | undefined {
+  if (protocol !== 1)
+    return mismatch(`${here.id} speaks version 1 of the peer protocol, not ${named(protocol)}`);
+  if (cluster !== here.cluster)
+    return mismatch(`${here.id} belongs to cluster ${here.cluster}, not ${named(cluster)}`);
+  if (to !== here.id) return mismatch(`this is ${here.id}, not ${named(to)}`);
+  const instance = here.acquaintance?.instance;
+  if (expects !== undefined && expects !== instance) return mismatch(lostData(here.id));
+  // Whoever knows an earlier node of this name knows of votes that this one has never given.
+  if (expects === undefined && here.acquaintance?.instances[here.id] !== undefined)
+    return mismatch(`${here.id} was added since; the caller has yet to hear of it`, { retry: true });
+  return undefined;
+}
+
+/**
+ * What is wrong with a caller that this node has nothing to do with as far as it knows, or undefined when it may
+ * know more: a leader has to be listened to although one's own configuration lacks it (§6).
+ */
+export function unknown(
+  { from, member = 0 }: Readonly<Record<string, unknown>>,
+  { id, acquaintance }: Called,
+): Failure | undefined {
+  const stranger = mismatch(`${id} knows no node ${named(from)} in its cluster`);
+  if (acquaintance === undefined || !Number.isSafeInteger(member)) return stranger;
+  const { latest, settled, isRemoved, contacts } = acquaintance;
+  const since = member as number;
+  if (Object.hasOwn(contacts, String(from))) return undefined;
+  if (latest === 0 || isRemoved || since > latest) return undefined;
+  if (since > 0 && since <= settled) {
+    const words = `${from} was removed from the cluster: stop it; it can come back as a new node, with add-learner`;
+    return mismatch(words, { removed: true });
+  }
+  return { ...stranger, retry: true };
+}
+
+/** Why a node that is a member, and whose data directory is another than it was, must not go on. */
+export function lostData(id: string): string {
+  return `${id} has lost its data, and with it the votes it gave: remove it with remove-node, then add it as a new node under a new id`;
+}
+
+function mismatch(words: string, details?: Record<string, unknown>): Failure {
+  return failure('CLUSTER_MISMATCH', words, details);
+}
+
+/** What a stranger says he is, fit for an error message: it may be anything, of any size and depth. */
+function named(said: unknown): string {
+  return typeof said === 'string' ? JSON.stringify(shortened(said)) : `a ${typeof said}`;
+}

@@ -1,0 +1,128 @@
+import { expect } from 'chai';
+import { eventually } from '../shared/cluster.ts';
+import { MemberCluster, NOWHERE } from './member-cluster.ts';
+
+describe('stage 8: a node that is added', function () {
+  this.timeout(60_000);
+  let cluster: MemberCluster;
+
+  beforeEach(async () => {
+    cluster = await MemberCluster.of('n1', 'n2');
+  });
+  afterEach(() => cluster.close());
+
+  const rolesAt = async (id: string) => {
+    const { members } = await cluster.ask(id, { op: 'members' });
+    return Object.fromEntries(
+      members.map(({ id: node, role }: { id: string; role: string }) => [node, role]),
+    );
+  };
+
+  it('is a learner first: it is sent everything, answers reads, and counts for nothing', async () => {
+    await cluster.set('n1', '/a', '1');
+    await cluster.start('n3');
+    expect(await cluster.status('n3')).to.include({ role: 'uninitialised' });
+    const reply = await cluster.add('n3', 'n2');
+    expect(reply.ok, JSON.stringify(reply)).to.equal(true);
+    expect(reply.members).to.have.length(3);
+    await eventually('it knows', async () => (await cluster.status('n3')).role === 'learner');
+    await eventually('it has it', async () => {
+      const { value } = await cluster.ask('n3', { op: 'get', key: '/a', read: 'stale' });
+      return value === '1';
+    });
+    expect((await cluster.ask('n3', { op: 'get', key: '/a' })).value).to.equal('1');
+    expect(await rolesAt('n3')).to.deep.equal({ n1: 'voter', n2: 'voter', n3: 'learner' });
+    expect(await cluster.set('n3', '/b', '2')).to.include({ ok: true });
+    await cluster.agree('n1', 'n2', 'n3');
+    const leader = await cluster.leader();
+    const { members } = await cluster.status(leader);
+    expect(members.find(({ id }: { id: string }) => id === 'n3')).to.include({
+      role: 'learner',
+      active: true,
+    });
+  });
+
+  it('becomes a voter when it is named as one, and then counts', async () => {
+    await cluster.start('n3');
+    await cluster.add('n3');
+    const reply = await cluster.vote(['n1', 'n2', 'n3'], 'n1');
+    expect(reply.ok, JSON.stringify(reply)).to.equal(true);
+    expect(await rolesAt('n1')).to.deep.equal({ n1: 'voter', n2: 'voter', n3: 'voter' });
+    const leader = await cluster.leader();
+    await cluster.stop(leader === 'n1' ? 'n2' : 'n1');
+    await eventually('two of three are enough', async () => (await cluster.set('n3', '/a', '1')).ok);
+  });
+
+  it('is asked for before anything is written: a wrong address, name, cluster or stage costs nothing', async () => {
+    await cluster.start('n3');
+    const other = await MemberCluster.of('n9');
+    try {
+      const before = (await cluster.status(await cluster.leader())).log.last;
+      for (const [node, code] of [
+        [{ id: 'n3', address: NOWHERE }, 'NODE_UNREACHABLE'],
+        [{ id: 'n4', address: cluster.address('n3') }, 'UNKNOWN_NODE'],
+        [{ id: 'n4', address: cluster.address('n1') }, 'BAD_REQUEST'],
+        [{ id: 'n9', address: other.address('n9') }, 'CLUSTER_MISMATCH'],
+      ] as const) {
+        const { error } = await cluster.ask('n1', { op: 'add-learner', node });
+        expect(error, JSON.stringify(node)).to.include({ code, definite: true });
+      }
+      expect((await cluster.status(await cluster.leader())).log.last).to.equal(before);
+      expect(await cluster.status('n3')).to.include({ role: 'uninitialised' });
+      expect(await other.status('n9')).to.include({ role: 'leader' });
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('may be added twice, and is there once', async () => {
+    await cluster.start('n3');
+    await cluster.add('n3');
+    const again = await cluster.add('n3');
+    expect(again.ok, JSON.stringify(again)).to.equal(true);
+    expect(again.members).to.have.length(3);
+  });
+
+  it('is still one when it restarts, even with nothing in its log yet', async () => {
+    await cluster.start('n3');
+    await cluster.add('n3');
+    await cluster.stop('n3');
+    await cluster.start('n3');
+    await eventually('it is back', async () => (await cluster.status('n3')).role === 'learner');
+    await cluster.agree('n1', 'n2', 'n3');
+  });
+
+  it('that has lost its data is refused under its old id, in words that say what to do', async () => {
+    await cluster.start('n3');
+    await cluster.add('n3');
+    await cluster.vote(['n1', 'n2', 'n3']);
+    await cluster.stop('n3');
+    cluster.wipe('n3');
+    await cluster.start('n3');
+    const { error } = await cluster.add('n3', 'n1');
+    expect(error).to.include({ code: 'CLUSTER_MISMATCH', definite: true });
+    expect(error?.message).to.contain('remove-node').and.to.contain('new id');
+    expect(await cluster.status('n3')).to.include({ role: 'uninitialised' });
+    expect((await cluster.remove('n3', 'n1')).ok).to.equal(true);
+    await cluster.start('n4');
+    expect((await cluster.add('n4', 'n1')).ok).to.equal(true);
+    expect((await cluster.vote(['n1', 'n2', 'n4'], 'n1')).ok).to.equal(true);
+  });
+
+  it('can move: its new address is given like a new node’s', async () => {
+    await cluster.start('n3');
+    await cluster.add('n3');
+    await cluster.vote(['n1', 'n2', 'n3']);
+    await cluster.stop('n3');
+    cluster.move('n3');
+    await cluster.start('n3');
+    const reply = await cluster.add('n3', 'n1');
+    expect(reply.ok, JSON.stringify(reply)).to.equal(true);
+    expect(reply.members).to.deep.include.members([
+      { ...reply.members.find(({ id }: { id: string }) => id === 'n3'), address: cluster.address('n3') },
+    ]);
+    expect(await rolesAt('n1')).to.deep.equal({ n1: 'voter', n2: 'voter', n3: 'voter' });
+    await cluster.set('n1', '/a', '1');
+    await cluster.agree('n1', 'n2', 'n3');
+  });
+});
