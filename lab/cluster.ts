@@ -19,6 +19,8 @@ export interface ClusterOptions {
   readonly stage?: number;
   /** How many nodes; what the stage has unless told. They are n1, n2, … */
   readonly nodes?: number;
+  /** How many of them, the last ones, begin without a cluster, and wait to be added to it. */
+  readonly waiting?: number;
   /** The folder for the folders of the nodes, at the stages that keep their data. */
   readonly data?: string;
   /** The first port to try; any free ones unless told. */
@@ -89,7 +91,8 @@ export class Cluster {
       address: formatAddress({ host: '127.0.0.1', port }),
     }));
     for (const { id, address } of members) switchboard.register(id, address);
-    const nodes = members.map(member => nodeOf(member, members, switchboard, stage, options));
+    const founders = members.slice(0, members.length - (options.waiting ?? 0));
+    const nodes = members.map(member => nodeOf(member, founders, switchboard, stage, options));
     const cluster = new Cluster(stage, nodes, switchboard);
     const outcomes = await Promise.allSettled(nodes.map(node => node.start()));
     const failures = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []));
@@ -216,14 +219,15 @@ export function findStage(number: number | undefined): Stage {
 
 function nodeOf(
   { id, address }: NodeAddress,
-  members: readonly NodeAddress[],
+  founders: readonly NodeAddress[],
   switchboard: Switchboard,
   stage: Stage,
   { data, flags = [], nodeFlags, onEnd, onLine }: ClusterOptions,
 ): NodeProcess {
   const own = ['--stage', String(stage.number)];
   if (stage.nodes > 1) {
-    own.push('--nodes', members.map(member => `${member.id}=${member.address}`).join(','));
+    const list = founders.map(founder => `${founder.id}=${founder.address}`).join(',');
+    if (founders.some(founder => founder.id === id)) own.push('--nodes', list);
     own.push('--peer-proxy', switchboard.proxyOf(id));
   }
   if (data !== undefined) own.push('--data', join(data, id));
