@@ -8,5 +8,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   restore: async () => (await import('./restore.ts')).restore,
   export: async () => (await import('./export.ts')).exportKeys,
   import: async () => (await import('./import.ts')).importKeys,
+  discover: async () => (await import('./discover.ts')).discover,
+  recover: async () => (await import('./recover.ts')).recover,
   log: async () => (await import('./log.ts')).log,
 });

@@ -11,6 +11,7 @@ import { OPS } from '../src/wire/ops.ts';
 import { nearest } from '../src/wire/text.ts';
 import { FIRST_STAGE_WITH_DATA, STAGES, type Stage } from '../stages/stages.ts';
 import { COMPACTION_FLAGS, readLimits } from './compaction-flags.ts';
+import { parseRendezvous } from './rendezvous.ts';
 import { readTiming, TIMING_FLAGS } from './timing-flags.ts';
 
 /** Milliseconds after which a shutdown that hangs is cut short. */
@@ -22,13 +23,20 @@ const lastStage = STAGES.at(-1)?.number ?? 0;
 export const serve: Verb = {
   name: 'serve',
   about: 'runs one node',
-  usage: 'serve [--id n1] [--listen 127.0.0.1:7001] [--nodes n1=…,n2=…] [--data DIR] [--stage N]',
+  usage:
+    'serve [--id n1] [--listen 127.0.0.1:7001] [--nodes n1=…,n2=… | --join A | --discovery A/TOKEN] [--data DIR]',
   details: `Prints one line when it listens. SIGTERM or Ctrl-C shuts it down: replies under way leave first; a second
 signal ends it at once. Stages before ${FIRST_STAGE_WITH_DATA} keep nothing on disk: what they hold is gone when they stop.
-From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for init.
+From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for init, or for a cluster that adds it.
+
+With --join it asks a cluster to take it in: it becomes a learner, and a voter once it has everything. With --discovery
+the nodes of a new cluster find each other through one that runs: the first --size to come are its voters, and whoever
+comes later is a learner. Both are harmless on restart.
 
   raftline serve --stage 0
   raftline serve --data ./data --nodes n1=127.0.0.1:7001
+  raftline serve --id n4 --listen 10.0.0.4:7001 --join 10.0.0.1:7001 --data /var/lib/raftline
+  raftline serve --id a --listen 10.0.1.1:7001 --discovery 10.0.0.1:7001/orders --size 3 --data /var/lib/raftline
   raftline serve --id n2 --nodes n1=10.0.0.1:7001,n2=10.0.0.2:7001,n3=10.0.0.3:7001 --data /var/lib/raftline`,
   flags: {
     id: { type: 'string', value: 'ID', about: 'this node, one of --nodes; n1 where it is alone' },
@@ -41,6 +49,22 @@ From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for 
       type: 'string',
       value: 'n1=…,n2=…',
       about: 'every node of the cluster, this one included, the same list at each',
+    },
+    join: {
+      type: 'string',
+      value: 'A[,B…]',
+      about: 'members of a cluster that is to take this node in',
+    },
+    discovery: {
+      type: 'string',
+      value: 'A[,B…]/TOKEN',
+      about: 'a cluster through which the nodes of a new one find each other, and the name of the new one',
+    },
+    size: {
+      type: 'integer',
+      value: 'N',
+      about: 'with --discovery: how many nodes begin the cluster',
+      least: 1,
     },
     data: {
       type: 'string',
@@ -84,7 +108,8 @@ From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for 
       const stage = readStage(call);
       const options = readOptions(call, stage);
       try {
-        await serveUntilTold(stage, options, call.flags['stop-with-stdin'] === true);
+        const entry = readEntry(call, stage, options);
+        await serveUntilTold(stage, options, entry, call.flags['stop-with-stdin'] === true);
       } finally {
         // An open pipe would keep this process alive.
         process.stdin.destroy();
@@ -157,6 +182,38 @@ function readOptions(call: Call, stage: Stage): NodeOptions {
     ...(timing && { timing }),
     ...(limits && { limits }),
     ...(data && stage.number >= FIRST_STAGE_WITH_DATA && { data }),
+  };
+}
+
+/** How a node that has no cluster gets into one, while it runs; resolves when that is done. */
+type Entry = (self: NodeAddress, say: (text: string) => void, signal: AbortSignal) => Promise<void>;
+
+function readEntry({ flags }: Call, stage: Stage, { listen, data, nodes }: NodeOptions): Entry | undefined {
+  const { join, discovery, size } = flags;
+  const given = Object.entries({ nodes, join, discovery }).filter(([, value]) => value !== undefined);
+  const names = given.map(([name]) => `--${name}`);
+  if (names.length > 1) refuse('BAD_REQUEST', `${names.join(' and ')} are two ways into a cluster: give one`);
+  if (size !== undefined && discovery === undefined) refuse('BAD_REQUEST', '--size goes with --discovery');
+  if (join === undefined && discovery === undefined) return undefined;
+  const first = OPS['add-learner'].stage;
+  if (stage.number < first || data === undefined) {
+    refuse('BAD_REQUEST', `${names[0]}: members are fixed before stage ${first}; this is ${stage.number}`);
+  }
+  if (listen.host === '0.0.0.0' || listen.host === '::') {
+    const words = `--listen ${formatAddress(listen)} is no address at which other nodes can dial this one`;
+    refuse('BAD_REQUEST', `${words}: name the one that they are to use`);
+  }
+  if (join !== undefined) {
+    return async (self, say, signal) => {
+      const { joinCluster } = await import('./join.ts');
+      await joinCluster({ self, through: String(join), wantsVote: true, say, signal });
+    };
+  }
+  if (size === undefined) refuse('BAD_REQUEST', '--size is missing: how many nodes begin the cluster?');
+  const rendezvous = parseRendezvous(String(discovery));
+  return async (self, say, signal) => {
+    const { discover } = await import('./discovery.ts');
+    await discover({ rendezvous, size: Number(size), self, data, say, signal });
   };
 }
 
@@ -234,7 +291,12 @@ function listenFailure(error: unknown): Known | undefined {
   return { message: `cannot listen: ${(error as Error).message}`, status: 3 };
 }
 
-async function serveUntilTold(stage: Stage, options: NodeOptions, stopWithStdin: boolean): Promise<void> {
+async function serveUntilTold(
+  stage: Stage,
+  options: NodeOptions,
+  entry: Entry | undefined,
+  stopWithStdin: boolean,
+): Promise<void> {
   const words = (text: string) => `raftline ${options.id} ${text}`;
   process.on('uncaughtException', error => {
     lastWords(words(`stops, because of a fault in it: ${format(error)}`));
@@ -248,12 +310,18 @@ async function serveUntilTold(stage: Stage, options: NodeOptions, stopWithStdin:
   const nodes = size === undefined ? '' : `, ${count(size, 'node')}`;
   const beside = node.grpcAddress === undefined ? '' : `, for gRPC on ${node.grpcAddress}`;
   console.log(words(`listens on ${node.address} (stage ${stage.number}${nodes})${beside}`));
-  await told;
+  const leaving = new AbortController();
+  const self = { id: options.id, address: node.address };
+  const entering = entry?.(self, text => console.log(words(text)), leaving.signal) ?? Promise.resolve();
+  // What keeps it out of the cluster for good ends it, as a wrong flag would.
+  const refusal = await Promise.race([told, entering.then(() => told)]).catch((error: unknown) => error);
+  leaving.abort();
   setTimeout(() => {
     lastWords(words(`did not shut down within ${PATIENCE / 1_000} s, and ends`));
     process.exit(1);
   }, PATIENCE).unref();
-  await node.close();
+  await Promise.all([node.close(), entering.catch(() => {})]);
+  if (refusal !== undefined) throw refusal;
 }
 
 /** Resolves at the first signal, or when standard input ends if that counts; a second signal ends the process. */

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
-import { formatAddress, type NodeAddress } from '../src/wire/address.ts';
+import { connect } from '../client/client.ts';
+import { formatAddress, type NodeAddress, parseAddress } from '../src/wire/address.ts';
+import { OPS } from '../src/wire/ops.ts';
 import { nearest } from '../src/wire/text.ts';
 import { STAGES, type Stage } from '../stages/stages.ts';
 import { ask } from './ask.ts';
@@ -13,14 +15,14 @@ const MOST_BLOCKS = 100;
 /** Milliseconds between two looks for a leader, and that a node has to answer one. */
 const BETWEEN_LOOKS = 25;
 const LOOK_PATIENCE = 500;
+/** Milliseconds that a node's removal may take. */
+const REMOVE_PATIENCE = 10_000;
 
 export interface ClusterOptions {
   /** The stage's number; the last one unless told. */
   readonly stage?: number;
   /** How many nodes; what the stage has unless told. They are n1, n2, … */
   readonly nodes?: number;
-  /** How many of them, the last ones, begin without a cluster, and wait to be added to it. */
-  readonly waiting?: number;
   /** The folder for the folders of the nodes, at the stages that keep their data. */
   readonly data?: string;
   /** The first port to try; any free ones unless told. */
@@ -46,13 +48,23 @@ export interface ClusterOptions {
  */
 export class Cluster {
   readonly stage: Stage;
-  readonly #nodes: ReadonlyMap<string, NodeProcess>;
+  readonly #nodes: Map<string, NodeProcess>;
   readonly #switchboard: Switchboard;
+  readonly #options: ClusterOptions;
+  /** The highest number that a node has had: a node that was removed does not lend its id to another. */
+  #latest: number;
 
-  private constructor(stage: Stage, nodes: readonly NodeProcess[], switchboard: Switchboard) {
+  private constructor(
+    stage: Stage,
+    nodes: readonly NodeProcess[],
+    switchboard: Switchboard,
+    options: ClusterOptions,
+  ) {
     this.stage = stage;
     this.#nodes = new Map(nodes.map(node => [node.id, node]));
     this.#switchboard = switchboard;
+    this.#options = options;
+    this.#latest = nodes.length;
   }
 
   /** Starts the nodes, and resolves when all of them listen. When one does not, none is left. */
@@ -91,9 +103,9 @@ export class Cluster {
       address: formatAddress({ host: '127.0.0.1', port }),
     }));
     for (const { id, address } of members) switchboard.register(id, address);
-    const founders = members.slice(0, members.length - (options.waiting ?? 0));
-    const nodes = members.map(member => nodeOf(member, founders, switchboard, stage, options));
-    const cluster = new Cluster(stage, nodes, switchboard);
+    const list = members.map(({ id, address }) => `${id}=${address}`).join(',');
+    const nodes = members.map(member => nodeOf(member, ['--nodes', list], switchboard, stage, options));
+    const cluster = new Cluster(stage, nodes, switchboard, options);
     const outcomes = await Promise.allSettled(nodes.map(node => node.start()));
     const failures = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []));
     if (failures.length === 0) return cluster;
@@ -194,9 +206,63 @@ export class Cluster {
     return this.#switchboard.delays;
   }
 
-  /** Adds a node. Until there is a stage with changes of membership, it says so. */
-  async add(): Promise<NodeProcess> {
-    throw new Error(`add comes with stage 8; this cluster runs stage ${this.stage.number}`);
+  /** Adds a node, as a learner and then as a voter, and resolves when it votes; `patience` is in milliseconds. */
+  async add(patience = 60_000): Promise<NodeProcess> {
+    this.#needsStage('add-learner');
+    const through = this.nodes.filter(({ state }) => state === 'running').map(({ address }) => address);
+    if (through.length === 0) throw new Error('no node runs that could take another one in: restart one');
+    this.#latest += 1;
+    const id = `n${this.#latest}`;
+    const address = formatAddress({ host: '127.0.0.1', port: await this.#freePort() });
+    this.#switchboard.register(id, address);
+    const way = ['--join', through.join(',')];
+    const node = nodeOf({ id, address }, way, this.#switchboard, this.stage, this.#options);
+    this.#nodes.set(id, node);
+    await node.start();
+    const deadline = performance.now() + patience;
+    while (!(await isVoter(node))) {
+      if (node.state !== 'running') throw new StartFailure(id, node.exit, node.stderr);
+      if (performance.now() > deadline) {
+        throw new Error(`${id} runs, but does not vote yet after ${patience / 1_000} s: see status`);
+      }
+      await new Promise(resolve => setTimeout(resolve, BETWEEN_LOOKS));
+    }
+    return node;
+  }
+
+  /** Takes a node out of the cluster, and ends its process. */
+  async remove(id: string): Promise<void> {
+    this.#needsStage('remove-node');
+    const node = this.node(id);
+    const others = this.nodes.filter(other => other !== node && other.state === 'running');
+    if (others.length === 0) throw new Error(`no other node runs that could remove ${id}`);
+    // The leader may just have died: then the next one is asked again.
+    const client = connect(others.map(({ address }) => address));
+    try {
+      await client.request('remove-node', { node: id }, { timeout: REMOVE_PATIENCE });
+    } finally {
+      await client.close();
+    }
+    await node.stop();
+    this.#nodes.delete(id);
+  }
+
+  #needsStage(op: 'add-learner' | 'remove-node'): void {
+    const { stage } = OPS[op];
+    if (this.stage.number >= stage) return;
+    throw new Error(`members change from stage ${stage} on; this cluster runs stage ${this.stage.number}`);
+  }
+
+  /** A port that nobody has, beside those of the other nodes where there is one. */
+  async #freePort(): Promise<number> {
+    const ports = this.nodes.map(({ address }) => parseAddress(address).port);
+    for (let port = Math.max(...ports) + 1; port % 10 !== 0; port += 1)
+      if (await areFree([port])) return port;
+    for (const block of blocks(anyPort(), 1)) {
+      const [port = 0] = block.ports;
+      if (await areFree([port])) return port;
+    }
+    throw new Error('no port is free');
   }
 
   /** Stops every node, and the network. Resolves when nothing is left. */
@@ -219,16 +285,14 @@ export function findStage(number: number | undefined): Stage {
 
 function nodeOf(
   { id, address }: NodeAddress,
-  founders: readonly NodeAddress[],
+  way: readonly string[],
   switchboard: Switchboard,
   stage: Stage,
   { data, flags = [], nodeFlags, onEnd, onLine }: ClusterOptions,
 ): NodeProcess {
   const own = ['--stage', String(stage.number)];
   if (stage.nodes > 1) {
-    const list = founders.map(founder => `${founder.id}=${founder.address}`).join(',');
-    if (founders.some(founder => founder.id === id)) own.push('--nodes', list);
-    own.push('--peer-proxy', switchboard.proxyOf(id));
+    own.push(...way, '--peer-proxy', switchboard.proxyOf(id));
   }
   if (data !== undefined) own.push('--data', join(data, id));
   return new NodeProcess(
@@ -248,6 +312,18 @@ async function isConnectedLeader(node: NodeProcess): Promise<boolean> {
     const { role, members } = JSON.parse(await ask(node.address, '{"op":"status"}', LOOK_PATIENCE));
     const isAlone = role === 'single';
     return isAlone || (role === 'leader' && members.every((member: { active?: boolean }) => member.active));
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a node knows itself as a voter. */
+async function isVoter({ id, address }: NodeProcess): Promise<boolean> {
+  try {
+    const { members } = JSON.parse(await ask(address, '{"op":"members"}', LOOK_PATIENCE));
+    return members.some(
+      (member: { id: string; role: string }) => member.id === id && member.role === 'voter',
+    );
   } catch {
     return false;
   }

@@ -14,6 +14,8 @@ export interface Command {
   readonly usage: string;
   readonly about: string;
   readonly run: (cluster: Cluster, rest: string) => Promise<string> | string;
+  /** Whether it is meant, where a verb about keys has the same name; always unless told. */
+  readonly isMeant?: (cluster: Cluster, rest: string) => boolean;
 }
 
 /** Does the same to every node that is named, one after the other. */
@@ -117,8 +119,24 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   add: {
     usage: 'add',
-    about: 'one more node (with stage 8)',
-    run: async cluster => `${(await cluster.add()).id} is added`,
+    about: 'one more node: a learner first, a voter once it has everything',
+    run: async cluster => {
+      const { id, address, pid } = await cluster.add();
+      return `${id} at ${address} votes now (pid ${pid})`;
+    },
+  },
+  remove: {
+    usage: 'remove n3',
+    about: 'takes a node out of the cluster, and ends it; a key of that name: @n1 remove n3',
+    isMeant: (cluster, rest) => {
+      const ids = idsIn(rest);
+      return ids.length > 0 && ids.every(id => cluster.ids.includes(id));
+    },
+    run: async (cluster, rest) => {
+      const ids = idsIn(rest);
+      for (const id of ids) await cluster.remove(id);
+      return `${ids.join(', ')} ${ids.length === 1 ? 'is' : 'are'} no member any more; members: ${cluster.ids.join(', ')}`;
+    },
   },
 };
 

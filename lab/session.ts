@@ -51,7 +51,9 @@ export class Session {
   async #command(line: string): Promise<string> {
     const [name = '', after] = nameAndRest(line);
     const command = own(COMMANDS, name);
-    if (command !== undefined) return command.run(this.#cluster, after);
+    if (command !== undefined && command.isMeant?.(this.#cluster, after) !== false) {
+      return command.run(this.#cluster, after);
+    }
     switch (name) {
       case '':
         return '';

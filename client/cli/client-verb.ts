@@ -67,15 +67,17 @@ export function clientFor(call: Call): Client {
   }
 }
 
-/** Sends a request and gives its reply; with `--json` the reply's line, good or bad, is printed first. */
+/** Sends a request and gives its reply; with `--json` the reply's line, good or bad, is printed first. `patience` is in milliseconds. */
 export async function ask<Reply>(
   op: string,
   fields: Readonly<Record<string, unknown>>,
   call: Call,
   { client, signal }: Session,
+  patience?: number,
 ): Promise<Reply> {
+  const options = { ...(signal && { signal }), ...(patience !== undefined && { timeout: patience }) };
   try {
-    const line = await client.requestLine(op, fields, signal && { signal });
+    const line = await client.requestLine(op, fields, options);
     if (call.flags.json) await print(line);
     return JSON.parse(line) as Reply;
   } catch (error) {

@@ -1,9 +1,10 @@
-import { parseNodes } from '../../src/wire/address.ts';
+import { type NodeAddress, parseNodes } from '../../src/wire/address.ts';
 import { RaftlineError } from '../../src/wire/errors.ts';
 import type { MembersReply, SnapshotReply, TransferReply } from '../results.ts';
-import { ask, clientVerb } from './client-verb.ts';
+import { ask, clientVerb, type Session } from './client-verb.ts';
 import { print } from './print.ts';
 import { UsageError } from './usage-error.ts';
+import type { Call } from './verb.ts';
 
 export const members = clientVerb({
   name: 'members',
@@ -32,18 +33,21 @@ first: when one does not answer, or belongs to another cluster, nothing is chang
   async perform(call, session) {
     if (call.flags.nodes === undefined)
       throw new UsageError('--nodes is missing: name every node of the cluster');
-    const nodes = Object.fromEntries(listed(String(call.flags.nodes)));
+    const nodes = Object.fromEntries(
+      listed('nodes', String(call.flags.nodes)).map(({ id, address }) => [id, address]),
+    );
     const reply = await ask<MembersReply>('init', { nodes }, call, session);
     if (!call.flags.json) await printMembers(reply);
     return 0;
   },
 });
 
-function listed(text: string): [string, string][] {
+/** What `--nodes` or `--node` names. */
+function listed(flag: string, text: string): NodeAddress[] {
   try {
-    return parseNodes(text).map(({ id, address }) => [id, address]);
+    return parseNodes(text);
   } catch (error) {
-    if (error instanceof RaftlineError) throw new UsageError(`--nodes: ${error.message}`);
+    if (error instanceof RaftlineError) throw new UsageError(`--${flag}: ${error.message}`);
     throw error;
   }
 }
@@ -94,4 +98,78 @@ everything, and tells it to stand; if that takes too long, it goes on leading, a
     if (!call.flags.json) await print(`${leader.id} at ${leader.address} leads`);
     return 0;
   },
+});
+
+/** Milliseconds that a change of the voters may take unless told: a new one has to get everything first. */
+const CHANGE_PATIENCE = 60_000;
+
+/** Asks for a change of the members, and prints them as they are then. */
+async function change(
+  op: string,
+  fields: Readonly<Record<string, unknown>>,
+  call: Call,
+  session: Session,
+): Promise<number> {
+  // A node that does not answer is not going to; one that has to catch up is.
+  const catchesUp = op === 'change-membership' && call.flags.timeout === undefined;
+  const reply = await ask<MembersReply>(op, fields, call, session, catchesUp ? CHANGE_PATIENCE : undefined);
+  if (!call.flags.json) await printMembers(reply);
+  return 0;
+}
+
+export const addLearner = clientVerb({
+  name: 'add-learner',
+  about: 'adds a node that gets everything and does not vote',
+  usage: 'add-learner --node n4=HOST:PORT',
+  details: `The node has to run, started without --nodes on an empty data directory. It is asked first: where it does not answer,
+or belongs to another cluster, nothing is changed. With a member's id and another address, the member has moved.
+
+  raftline serve --id n4 --listen 10.0.0.4:7001 --data /var/lib/raftline       (there)
+  raftline add-learner --node n4=10.0.0.4:7001
+  raftline change-membership --members n1,n2,n3,n4`,
+  flags: { node: { type: 'string', value: 'n4=HOST:PORT', about: 'its id, and where it listens' } },
+  words: [0, 0],
+  async perform(call, session) {
+    const [node, ...more] = listed('node', String(call.flags.node ?? ''));
+    if (node === undefined || more.length > 0) throw new UsageError('--node: name one node, as n4=HOST:PORT');
+    return change('add-learner', { node }, call, session);
+  },
+});
+
+export const changeMembership = clientVerb({
+  name: 'change-membership',
+  about: 'says which members vote from now on',
+  usage: 'change-membership --members n1,n2,n3 [--force]',
+  details: `From any set of voters to any other, in one step: writes go on meanwhile. New voters have to be members already
+(add-learner), and have everything before they count; until then it waits, for ${CHANGE_PATIENCE / 1_000} s unless --timeout says otherwise.
+
+  raftline change-membership --members n1,n2,n4`,
+  flags: {
+    members: { type: 'string', value: 'n1,n2,…', about: 'every member that is to vote' },
+    force: {
+      type: 'boolean',
+      about: 'also when no majority of them can be reached now: then nothing works until it can',
+    },
+  },
+  words: [0, 0],
+  async perform(call, session) {
+    const named = String(call.flags.members ?? '').split(',');
+    const members = named.map(id => id.trim()).filter(id => id !== '');
+    if (members.length === 0) throw new UsageError('--members is missing: name every member that is to vote');
+    const force = call.flags.force === true ? { force: true } : {};
+    return change('change-membership', { members, ...force }, call, session);
+  },
+});
+
+export const removeNode = clientVerb({
+  name: 'remove-node',
+  about: 'takes a node out of the cluster',
+  usage: 'remove-node ID',
+  details: `Whether it votes or not, runs or is lost. It is told, if it can be, and disturbs nobody afterwards; its id is not to be
+used again with an empty data directory.
+
+  raftline remove-node n3`,
+  flags: {},
+  words: [1, 1],
+  perform: (call, session) => change('remove-node', { node: call.words[0] }, call, session),
 });

@@ -9,13 +9,6 @@ const LATER_VERBS: ReadonlyMap<string, number> = new Map([
   ['lock', 6],
   ['elect', 6],
   ['backup', 7],
-  ['restore', 7],
-  ['export', 7],
-  ['import', 7],
-  ['add-learner', 8],
-  ['change-membership', 8],
-  ['remove-node', 8],
-  ['recover', 8],
 ]);
 
 /** What is to be said of a word that is no verb: when it will be, or what may have been meant. */

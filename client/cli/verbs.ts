@@ -1,5 +1,13 @@
 import type { ClientVerb } from './client-verb.ts';
-import { init, members, snapshot, transferLeader } from './cluster-verbs.ts';
+import {
+  addLearner,
+  changeMembership,
+  init,
+  members,
+  removeNode,
+  snapshot,
+  transferLeader,
+} from './cluster-verbs.ts';
 import { get, list, remove, set } from './keys.ts';
 import { hello, ping } from './node-verbs.ts';
 import { status } from './status.ts';
@@ -13,6 +21,9 @@ export const CLIENT_VERBS: readonly ClientVerb[] = [
   status,
   members,
   init,
+  addLearner,
+  changeMembership,
+  removeNode,
   transferLeader,
   snapshot,
   ping,

@@ -245,10 +245,10 @@ export const OPS = {
     kind: 'cluster',
     stage: 8,
     about:
-      'change-membership members [force]: makes these members the voters; who voted before and is left out is removed',
+      'change-membership members [expect, force]: makes these members the voters; who voted before and is left out is removed',
     example: '{"op":"change-membership","members":["n1","n2","n4"]}',
     required: { members: nodeIds },
-    optional: { force: flag },
+    optional: { expect: nodeIds, force: flag },
   },
   'remove-node': {
     kind: 'cluster',

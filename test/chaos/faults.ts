@@ -1,11 +1,10 @@
 import { diskFaults } from './faults/disks.ts';
 import type { Fault } from './faults/fault.ts';
 import { fileFaults } from './faults/files.ts';
-import { memberFaults } from './faults/members.ts';
 import { networkFaults } from './faults/network.ts';
 import { processFaults } from './faults/processes.ts';
 
-const ALL = { ...processFaults, ...networkFaults, ...diskFaults, ...fileFaults, ...memberFaults };
+const ALL = { ...processFaults, ...networkFaults, ...diskFaults, ...fileFaults };
 
 export type FaultKind = keyof typeof ALL;
 

@@ -90,6 +90,18 @@ describe('raftline lab', () => {
       await program.answers('restart n1', /n1 runs again/);
     });
 
+    it('adds nodes to the cluster and takes them out, and tells a node from a key', async () => {
+      const program = await lab(['8', '--nodes', '3']);
+      await program.answers('set n2 a key', /"ok":true/);
+      const [, pid] = await program.answers('add', /n4 at \S+ votes now \(pid (\d+)\)/);
+      program.nodes.push({ id: 'n4', address: '', pid: Number(pid) });
+      await program.answers('remove n2', /n2 is no member any more; members: n1, n3, n4/);
+      await program.answers('get n2', /"value":"a key"/);
+      await program.answers('remove n2', /"removed":1/);
+      await program.answers('add', /n5 at \S+ votes now/);
+      await program.answers('status', /n5 .*(follower|leader)/);
+    });
+
     const mistakes: [line: string, words: RegExp][] = [
       ['stauts', /there is no command stauts: did you mean status\?/],
       ['kill n7', /there is no node "n7": did you mean n1\?/],
@@ -105,7 +117,7 @@ describe('raftline lab', () => {
       ['cut n1 n1', /usage: cut n1 n2/],
       ['partition n1 | n1', /n1 cannot be on two sides at once/],
       ['@n1 dance', /a node is asked get, set/],
-      ['add', /add comes with stage 8/],
+      ['add', /members change from stage 8 on; this cluster runs stage 0/],
       ['__proto__', /there is no command __proto__/],
     ];
     it('answers each mistake with what to do, and goes on', async () => {

@@ -1,7 +1,6 @@
-import { appendFileSync, copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { encodeRecord } from '../../../src/node/record.ts';
 import { Random } from '../../shared/random.ts';
-import { lastSegment, lastSnapshot } from '../node-files.ts';
 import { type Fault, seedOf } from './fault.ts';
 
 /** Flips one bit in the first half of a text, where no torn write can explain it. */
@@ -24,7 +23,7 @@ export const fileFaults = {
       if (id === undefined) return undefined;
       await world.node(id).kill();
       const dice = new Random(amount);
-      const path = lastSegment(world.disks.pathOf(id));
+      const path = world.lastSegment(id);
       // Longer than the shortest record, or a torn one before it would end in a whole one.
       const record = encodeRecord([1, 1, { op: 'set', key: '/torn', value: 'x'.repeat(dice.below(200)) }]);
       const isWhole = readFileSync(path, 'utf8').endsWith('\n') || readFileSync(path).length === 0;
@@ -47,7 +46,7 @@ export const fileFaults = {
       const [id] = world.take(on);
       if (id === undefined) return undefined;
       await world.node(id).kill();
-      const path = lastSegment(world.disks.pathOf(id));
+      const path = world.lastSegment(id);
       const bytes = readFileSync(path);
       const copy = `${path}.sound`;
       if (bytes.length > 1_000) {
@@ -60,7 +59,7 @@ export const fileFaults = {
           `a bit flipped at byte ${at}`,
         );
         world.check('damage', readFileSync(path).equals(bytes), `${id} has changed the damaged ${path}`);
-        renameSync(copy, path);
+        world.putBack(copy, path);
       }
       return () => world.revive([id]);
     },
@@ -74,7 +73,7 @@ export const fileFaults = {
       const [id] = world.take(on);
       if (id === undefined) return undefined;
       await world.node(id).kill();
-      const path = lastSnapshot(world.disks.pathOf(id));
+      const path = world.lastSnapshot(id);
       if (path !== undefined) {
         const bytes = readFileSync(path);
         const copy = `${path}.sound`;
@@ -88,7 +87,7 @@ export const fileFaults = {
           world.release(id);
           return () => {};
         }
-        renameSync(copy, path);
+        world.putBack(copy, path);
       }
       return () => world.revive([id]);
     },

@@ -1,0 +1,80 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Client, connect, RaftlineError } from '../client/client.ts';
+import type { MemberStatus, MembersReply } from '../client/results.ts';
+import type { NodeAddress } from '../src/wire/address.ts';
+
+/** Milliseconds between two tries. */
+const BETWEEN = 500;
+/** Milliseconds that a try may take; a node that votes has to have everything first. */
+const ADD_PATIENCE = 5_000;
+const CATCH_UP_PATIENCE = 60_000;
+
+export interface JoinOptions {
+  /** This node, at the address where the others dial it. */
+  readonly self: NodeAddress;
+  /** Any members of the cluster. */
+  readonly through: string | readonly string[];
+  /** Whether it is to be a voter; otherwise it stays a learner. */
+  readonly wantsVote: boolean;
+  /** Is told how far it has come, in words that follow the node's name. */
+  readonly say: (text: string) => void;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Takes a node that runs into a cluster: as a learner, and as a voter once it has everything. Resolves when that is
+ * so, which it may long have been; rejects when the cluster refuses it. While the cluster is out of reach or busy, it
+ * tries again.
+ */
+export async function joinCluster(options: JoinOptions): Promise<void> {
+  const { through, say, signal } = options;
+  const client = connect(through, { failFast: true });
+  const tried = new Set<string>();
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        if (await advance(client, options)) return;
+        continue;
+      } catch (error) {
+        if (signal.aborted || !(error instanceof RaftlineError) || !isPassing(error)) throw error;
+        // The same words once, however often they come.
+        if (!tried.has(error.code)) say(`cannot join yet, and tries again: ${error.message}`);
+        tried.add(error.code);
+      }
+      await wait(BETWEEN, undefined, { signal });
+    }
+  } finally {
+    await client.close();
+  }
+}
+
+/** Whether it may be otherwise the next time. A change of members that is not done may be repeated in any case. */
+function isPassing({ retry, code }: RaftlineError): boolean {
+  return retry || code === 'CONFLICT';
+}
+
+/** Takes the next step; true when there is none left. */
+async function advance(client: Client, { self, wantsVote, say, signal }: JoinOptions): Promise<boolean> {
+  const { id, address } = self;
+  const members = await membersOf(client, signal);
+  const own = members.find(member => member.id === id);
+  if (own?.address !== address) {
+    await client.request('add-learner', { node: { id, address } }, { timeout: ADD_PATIENCE, signal });
+    say(own === undefined ? 'is a learner now, and catches up' : `is found at ${address} from now on`);
+    return false;
+  }
+  if (own.role === 'voter' || !wantsVote) return true;
+  const voters = members.filter(member => member.role === 'voter').map(member => member.id);
+  // Others may join at the same moment: a list of voters that has changed meanwhile must not be taken back.
+  const change = { members: [...voters, id], expect: voters };
+  await client.request('change-membership', change, { timeout: CATCH_UP_PATIENCE, signal });
+  say('is a voter now');
+  return true;
+}
+
+async function membersOf(client: Client, signal: AbortSignal): Promise<readonly MemberStatus[]> {
+  const { members } = (await client.request('members', {}, { signal })) as MembersReply;
+  return members;
+}
