@@ -5,6 +5,7 @@ import { describeDisk, makeDirectory } from './disk.ts';
 import { findEtcd } from './etcd.ts';
 import { type Measurement, measureTable, type Plan } from './measure.ts';
 import { type Measured, markdown, printLoad, printRemarks } from './report.ts';
+import { scale } from './scale.ts';
 import { allTables, type Table } from './tables.ts';
 
 const FULL: Plan = { rounds: 5, warmUp: 150, duration: 600 };
@@ -15,6 +16,7 @@ const START = 2_500;
 
 const USAGE = `usage: npm run bench -- [--quick] [--table NAME,…] [--only WORD,…] [--etcd PATH] [--directory DIR]
                             [--json FILE] [--markdown FILE]
+       npm run bench -- --scale [--keys N] [--directory DIR]
 
 Measures raftline beside a bare echo server and, where it is installed, etcd: each server and each node a process of its
 own, with fsync on a real disk, all measured in turns in one run, since the machine is never the same twice. What counts
@@ -25,6 +27,8 @@ is the ratio: the median of the rounds, with the least and the most.
   --only WORD,…    only rows whose name contains one of these words, and those that they are compared with
   --etcd PATH      the etcd to compare with, where it is not the one on the path
   --directory DIR  where the data goes, for the time of the run; on a real disk, or no fsync means anything
+  --scale          something else: what a large store costs to restart, to snapshot and to send; a few minutes
+  --keys N         how many keys it has; a million unless told
   --json FILE      writes everything measured there, too
   --markdown FILE  writes the tables there, as Markdown
 `;
@@ -77,11 +81,17 @@ async function main(): Promise<void> {
       directory: { type: 'string' },
       json: { type: 'string' },
       markdown: { type: 'string' },
+      scale: { type: 'boolean' },
+      keys: { type: 'string', default: '1000000' },
       help: { type: 'boolean', short: 'h' },
     },
   });
   if (values.help) {
     console.log(USAGE);
+    return;
+  }
+  if (values.scale) {
+    await scale({ keys: Number(values.keys), directory: values.directory });
     return;
   }
   const etcd = findEtcd(values.etcd);
