@@ -5,6 +5,7 @@ import { runProgram } from '../client/cli/program.ts';
 process.exitCode = await runProgram(process.argv.slice(2), {
   serve: async () => (await import('./serve.ts')).serve,
   lab: async () => (await import('../lab/lab.ts')).lab,
+  backup: async () => (await import('./backup.ts')).backup,
   restore: async () => (await import('./restore.ts')).restore,
   export: async () => (await import('./export.ts')).exportKeys,
   import: async () => (await import('./import.ts')).importKeys,

@@ -1,4 +1,6 @@
+import type { Address } from '../../src/wire/address.ts';
 import { type Client, ClientError, connect } from '../client.ts';
+import { parseAddresses } from '../roster.ts';
 import { endWithReader, print } from './print.ts';
 import { UsageError } from './usage-error.ts';
 import type { Call, Flag, Verb } from './verb.ts';
@@ -53,14 +55,25 @@ export function clientVerb(verb: Omit<ClientVerb, 'run'>): ClientVerb {
   };
 }
 
+/** The nodes that a command line names, or those that are asked when it names none. */
+export function addressesOf(call: Call): Address[] {
+  return whereFrom(call, parseAddresses);
+}
+
 /** The client that a command line asks for. Someone waits for it, so it does not wait for nodes to come back. */
 export function clientFor(call: Call): Client {
-  const { address, timeout } = call.flags;
+  const { timeout } = call.flags;
+  const own = typeof timeout === 'number' ? { timeout } : {};
+  return whereFrom(call, addresses =>
+    connect(addresses, { failFast: true, session: { ttl: SESSION }, ...own }),
+  );
+}
+
+/** Makes something of the addresses, and says where they come from when that cannot be done. */
+function whereFrom<T>({ flags: { address } }: Call, make: (addresses: string) => T): T {
   const named = process.env.RAFTLINE_ADDRESS || undefined;
-  const addresses = String(address ?? named ?? DEFAULT_ADDRESS);
   try {
-    const own = typeof timeout === 'number' ? { timeout } : {};
-    return connect(addresses, { failFast: true, session: { ttl: SESSION }, ...own });
+    return make(String(address ?? named ?? DEFAULT_ADDRESS));
   } catch (error) {
     const source = address === undefined ? 'RAFTLINE_ADDRESS' : '--address';
     throw new UsageError(`${source}: ${error instanceof Error ? error.message : error}`);

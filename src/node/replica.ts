@@ -8,6 +8,7 @@ import { DEFAULT_TIMING, type Timing } from '../raft/timing.ts';
 import type { ClusterRequest, Request } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
 import type { Member, RaftFacts } from './about.ts';
+import { sendBackup } from './backup.ts';
 import { Compaction, type CompactionLimits, DEFAULT_LIMITS } from './compaction.ts';
 import { Forwarding } from './forwarding.ts';
 import { type Core, Host, type Machine } from './host.ts';
@@ -66,6 +67,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
   readonly #compaction: Compaction | undefined;
   readonly #membership: MembershipChanges;
   readonly #transport: Transport<NodeMessage>;
+  readonly #clock: Clock;
   readonly #tick: number;
   readonly #sweeper: { stop(): void };
 
@@ -89,6 +91,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     this.store = store;
     this.#storage = storage;
     this.#transport = transport;
+    this.#clock = clock;
     const beginning: Beginning = { configuration: NO_CONFIGURATION, ...recovered, id };
     this.core = stage.makeCore(beginning, timing, random);
     this.#tick = timing.tick;
@@ -208,12 +211,24 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       case 'remove-node':
         this.#atLeader(request, responder);
         return;
+      case 'backup':
+        this.#replicated.confirm(responder, () => this.#backUp(responder));
+        return;
       case 'snapshot':
         this.#compaction?.request(responder);
         return;
       default:
         throw new Error(`${request.op} is not for a replica`);
     }
+  }
+
+  /** Sends the state as it is now, whatever happens to it meanwhile. */
+  #backUp(responder: Responder): void {
+    const index = this.#host.applied;
+    const { log } = this.core.state;
+    const position = { index, term: log.termAt(index) ?? 0 };
+    const head = { ...position, configuration: this.core.state.configurationAt(index), base: position };
+    sendBackup(head, new Store(this.store), responder, this.#clock);
   }
 
   /** What only the leader can do, here or where it is. */

@@ -61,6 +61,11 @@ export class ReplicatedStore implements Machine {
     this.#changes.take(request, responder);
   }
 
+  /** Does something once all is applied here that is committed now, or answers why that cannot be. */
+  confirm(responder: Responder, run: () => void): void {
+    this.#reads.confirm(responder, run);
+  }
+
   watch(request: WatchRequest, responder: Responder): void {
     this.#watches.take(request, responder);
   }

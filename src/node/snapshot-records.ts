@@ -94,12 +94,51 @@ export class SnapshotSource {
 /** A snapshot of a later version, which this one must leave alone. */
 export class FutureSnapshot extends Error {}
 
-/** Puts a snapshot together from its lines. Throws, with what is wrong, at the first line that cannot belong there. */
-export class SnapshotReader {
-  readonly #image = new ImageReader();
+/**
+ * Checks the lines of a snapshot against their sums, whatever the state is that they make. Throws, with what is wrong, at
+ * the first line that cannot belong there.
+ */
+export class SnapshotCheck {
   readonly #hash = new LinesHash();
   #head: SnapshotHead | undefined;
   #lines = 0;
+  #sum: string | undefined;
+
+  get head(): SnapshotHead | undefined {
+    return this.#head;
+  }
+
+  /** The SHA-256 of the lines before the last, once that was taken. */
+  get hash(): string | undefined {
+    return this.#sum;
+  }
+
+  /** Returns the record of the state that a line holds; undefined for the first and the last. */
+  take(line: string): unknown {
+    const content = decodeRecord(line);
+    if (content === undefined) throw new Error('the checksum of this record does not fit its text');
+    if (this.#sum !== undefined) throw new Error('there is a record behind the last');
+    const last = footOf(content);
+    if (last === undefined) {
+      this.#hash.add(line);
+      this.#lines += 1;
+      if (this.#head !== undefined) return content;
+      this.#head = headOf(content);
+      return undefined;
+    }
+    if (this.#head === undefined) throw new Error('it does not begin as a snapshot does');
+    if (last.lines !== this.#lines) throw new Error(`it has ${this.#lines} lines, and should ${last.lines}`);
+    if (last.sha256 !== this.#hash.digest)
+      throw new Error('its lines do not have the SHA-256 that its last tells');
+    this.#sum = last.sha256;
+    return undefined;
+  }
+}
+
+/** Puts a snapshot together from its lines. Throws as `SnapshotCheck` does, and where they make no state. */
+export class SnapshotReader {
+  readonly #check = new SnapshotCheck();
+  readonly #image = new ImageReader();
   #loaded: LoadedSnapshot | undefined;
 
   /** What was read, once the last line was. */
@@ -108,22 +147,11 @@ export class SnapshotReader {
   }
 
   take(line: string): void {
-    const content = decodeRecord(line);
-    if (content === undefined) throw new Error('the checksum of this record does not fit its text');
-    if (this.#loaded !== undefined) throw new Error('there is a record behind the last');
-    const last = footOf(content);
-    if (last === undefined) {
-      this.#hash.add(line);
-      this.#lines += 1;
-      if (this.#head === undefined) this.#head = headOf(content);
-      else this.#image.take(content);
-      return;
-    }
-    if (this.#head === undefined) throw new Error('it does not begin as a snapshot does');
-    if (last.lines !== this.#lines) throw new Error(`it has ${this.#lines} lines, and should ${last.lines}`);
-    if (last.sha256 !== this.#hash.digest)
-      throw new Error('its lines do not have the SHA-256 that its last tells');
-    this.#loaded = { head: this.#head, state: this.#image.finish(), hash: last.sha256 };
+    const record = this.#check.take(line);
+    const { head, hash } = this.#check;
+    if (record !== undefined) this.#image.take(record);
+    else if (head !== undefined && hash !== undefined)
+      this.#loaded = { head, state: this.#image.finish(), hash };
   }
 }
 

@@ -22,9 +22,10 @@ import { KEY_OPS, keyOps } from './key-ops.ts';
 
 /**
  * `node`: about the node asked. `read`: of the store. `change`: of the store, through the log from stage 4.
- * `watch`: of the store's changes, for as long as the connection lasts. `cluster`: of the cluster itself.
+ * `watch`: of the store's changes, for as long as the connection lasts. `backup`: of the whole store, in many pieces.
+ * `cluster`: of the cluster itself.
  */
-export type OpKind = 'node' | 'read' | 'change' | 'watch' | 'cluster';
+export type OpKind = 'node' | 'read' | 'change' | 'watch' | 'backup' | 'cluster';
 
 export interface Op {
   readonly kind: OpKind;
@@ -224,6 +225,14 @@ export const OPS = {
     required: {},
     optional: { to: nodeId },
   },
+  backup: {
+    kind: 'backup',
+    stage: 7,
+    about: 'backup: pushes the whole store in chunks, then answers with its hash; give a large one a timeout',
+    example: '{"op":"backup","timeout":600000}',
+    required: {},
+    optional: {},
+  },
   snapshot: {
     kind: 'cluster',
     stage: 7,
@@ -261,9 +270,6 @@ export const OPS = {
 } as const satisfies Record<string, Op>;
 
 export type OpName = keyof typeof OPS;
-
-/** The operations that later stages bring, and the stage that brings each; until then they are WRONG_STAGE. */
-export const LATER_OPS: ReadonlyMap<string, number> = new Map([['backup', 7]]);
 
 /** Whether an operation may leave something behind, so that an answer lost on the way leaves its outcome unknown. */
 export function mayChange(op: OpName): boolean {

@@ -5,7 +5,6 @@ import { LIMITS } from './limits.ts';
 import {
   type ChangeRequest,
   COMMON_FIELDS,
-  LATER_OPS,
   OPS,
   type Op,
   opsOfStage,
@@ -144,15 +143,16 @@ function refuseOp(op: unknown, stage: number): never {
   if (op === undefined)
     refuse('BAD_REQUEST', 'the request has no "op"; the word help lists all', { field: 'op' });
   if (typeof op !== 'string') refuse('BAD_REQUEST', '"op" must be a string', { field: 'op' });
-  const from = KNOWN.get(op)?.spec.stage ?? LATER_OPS.get(op);
+  const from = KNOWN.get(op)?.spec.stage;
   if (from === undefined) {
-    const near = nearest(op, [...Object.keys(OPS), ...LATER_OPS.keys()]);
+    const near = nearest(op, Object.keys(OPS));
     const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
     refuse('UNKNOWN_OP', `there is no op ${JSON.stringify(shortened(op))}${hint}; the word help lists all`);
   }
-  const when = from > stage ? `comes with stage ${from}` : 'is still to be built';
   const has = opsOfStage(stage).join(', ');
-  refuse('WRONG_STAGE', `${op} ${when}; this node runs stage ${stage}, which has ${has}`, { stage: from });
+  refuse('WRONG_STAGE', `${op} comes with stage ${from}; this node runs stage ${stage}, which has ${has}`, {
+    stage: from,
+  });
 }
 
 function unknownField(op: string, spec: Op, name: string): never {

@@ -7,6 +7,7 @@ import { limits } from './conformance/limits.ts';
 import { lines } from './conformance/lines.ts';
 import { lists } from './conformance/lists.ts';
 import { sessions } from './conformance/sessions.ts';
+import { snapshots } from './conformance/snapshots.ts';
 import type { Exceptions, Subject } from './conformance/subject.ts';
 import { text } from './conformance/text.ts';
 import { transactions } from './conformance/transactions.ts';
@@ -67,5 +68,6 @@ export function conformance({ name, stage, start, exceptions = {} }: Conforming)
       leases(subject);
       sessions(subject);
     }
+    if (stage >= 7) snapshots(subject);
   });
 }
