@@ -23,6 +23,8 @@ export interface ClusterOptions {
   readonly stage?: number;
   /** How many nodes; what the stage has unless told. They are n1, n2, … */
   readonly nodes?: number;
+  /** How many of them, the last ones, begin without a cluster, and wait to be added to it. */
+  readonly waiting?: number;
   /** The folder for the folders of the nodes, at the stages that keep their data. */
   readonly data?: string;
   /** The first port to try; any free ones unless told. */
@@ -103,8 +105,11 @@ export class Cluster {
       address: formatAddress({ host: '127.0.0.1', port }),
     }));
     for (const { id, address } of members) switchboard.register(id, address);
-    const list = members.map(({ id, address }) => `${id}=${address}`).join(',');
-    const nodes = members.map(member => nodeOf(member, ['--nodes', list], switchboard, stage, options));
+    const founders = members.slice(0, members.length - (options.waiting ?? 0));
+    const list = founders.map(({ id, address }) => `${id}=${address}`).join(',');
+    const nodes = members.map(member =>
+      nodeOf(member, founders.includes(member) ? ['--nodes', list] : [], switchboard, stage, options),
+    );
     const cluster = new Cluster(stage, nodes, switchboard, options);
     const outcomes = await Promise.allSettled(nodes.map(node => node.start()));
     const failures = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []));

@@ -88,10 +88,7 @@ export class History {
       this.begin(this.#last);
       return;
     }
-    let characters = 0;
-    for (const { key, entry, prev } of revision) {
-      characters += EVENT_CHARACTERS + key.length + (entry?.value.length ?? 0) + (prev?.value.length ?? 0);
-    }
+    const characters = revision.reduce((sum, event) => sum + this.#charactersOf(event), 0);
     let piece = this.#pieces.at(-1);
     if (piece === undefined || piece.length === PIECE) {
       piece = [];
@@ -100,6 +97,12 @@ export class History {
     piece.push({ revision, characters });
     this.#characters += characters;
     this.#compact();
+  }
+
+  #charactersOf({ key, entry, prev }: KeyEvent): number {
+    // A value from before that a revision here has brought is there already.
+    const before = prev === undefined || prev.mod > this.#compacted ? 0 : prev.value.length;
+    return EVENT_CHARACTERS + key.length + (entry?.value.length ?? 0) + before;
   }
 
   /** Begins after a revision, with nothing of what was before. */

@@ -18,14 +18,19 @@ const log = logger('snapshots');
 export interface CompactionLimits {
   readonly entries: number;
   readonly bytes: number;
+  /** Entries before a snapshot that stay in the log, for followers that are a little behind: so many, if they are in memory. */
+  readonly tail?: number;
+  /** Bytes of a piece of a snapshot: what a follower takes in, in one turn. */
+  readonly piece?: number;
 }
 
-export const DEFAULT_LIMITS: CompactionLimits = { entries: 100_000, bytes: 67_108_864 };
+export const DEFAULT_LIMITS = {
+  entries: 100_000,
+  bytes: 67_108_864,
+  tail: 1_000,
+  piece: 131_072,
+} as const satisfies CompactionLimits;
 
-/** Entries before a snapshot that stay in the log, for followers that are a little behind: so many, if they are in memory. */
-const TAIL = 1_000;
-/** Bytes of a piece of a snapshot: what a follower takes in, in one turn. */
-const PIECE = 131_072;
 /** Milliseconds until the next try when the disk had no room. */
 const RETRY = 10_000;
 /** Milliseconds without a piece after which one that is coming in is thrown away. */
@@ -118,8 +123,9 @@ export class Compaction {
       return;
     }
     // What is in memory bounds the tail as well: a thousand large entries would be no small rest.
-    const tail = Math.max(index - TAIL, entries.firstCached - 1, entries.base.index);
-    const base = this.#positionOf(Math.min(index, tail));
+    const { tail = DEFAULT_LIMITS.tail } = this.#options.limits;
+    const least = Math.max(index - tail, entries.firstCached - 1, entries.base.index);
+    const base = this.#positionOf(Math.min(index, least));
     const head = { ...this.#positionOf(index), configuration: this.#state.configurationAt(index), base };
     this.#isWriting = true;
     this.#entries = 0;
@@ -174,7 +180,8 @@ export class Compaction {
   /** Fills in the lines of a piece; undefined when there are none to be had, and then the piece does not go. */
   filled(message: Install): Install | undefined {
     const { lastIndex: index, lastTerm: term, offset } = message;
-    const found = this.#snapshots.piece({ index, term }, offset, PIECE);
+    const { piece: most = DEFAULT_LIMITS.piece } = this.#options.limits;
+    const found = this.#snapshots.piece({ index, term }, offset, most);
     if (found !== undefined) {
       const { lines: piece, bytes, hash } = found;
       return { ...message, piece, bytes, hash };

@@ -20,6 +20,8 @@ import { SpareDescriptor } from './spare-descriptor.ts';
 import { systemClock } from './system-clock.ts';
 
 export interface JournalOptions {
+  /** Marks a new directory, unlike any other; random unless told. */
+  readonly newInstance?: () => string;
   /** Bytes after which a segment is full. */
   readonly segmentBytes?: number;
   /** Bytes after which the file of ballots is written anew. */
@@ -79,6 +81,10 @@ function inWords(path: string, error: unknown): unknown {
   return new DataError('unusable', words, path);
 }
 
+function randomMark(): string {
+  return randomBytes(8).toString('hex');
+}
+
 /** Opens a data directory that no other process can have. `release`: told when everything in it is closed. */
 export function openLocked(
   path: string,
@@ -112,7 +118,7 @@ class Opening {
   open(node: string, cluster: string | null, listener: StorageListener, release: () => void): OpenedJournal {
     const directory = this.#directory;
     const found = directory.identity();
-    const instance = found?.instance ?? randomBytes(8).toString('hex');
+    const instance = found?.instance ?? (this.#options.newInstance ?? randomMark)();
     if (found === undefined) {
       this.#refuseLeftovers();
       directory.layOut(segmentPath(directory.log, 1));

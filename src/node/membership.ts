@@ -20,8 +20,8 @@ export type MembershipRequest =
   | RequestOf<'change-membership'>
   | RequestOf<'remove-node'>;
 
-/** Asks a node for its status, as a client would; throws NODE_UNREACHABLE when it does not answer in so many milliseconds. */
-export type AskStatus = (node: NodeAddress, patience: number) => Promise<Outcome>;
+/** Asks a node for its status, as a client would: NODE_UNREACHABLE when it does not answer in so many milliseconds. */
+export type AskStatus = (node: NodeAddress, patience: number, done: (status: Outcome) => void) => void;
 
 export interface MembershipChangesOptions {
   readonly core: Core;
@@ -59,21 +59,27 @@ export class MembershipChanges {
   }
 
   take(request: MembershipRequest, responder: Responder): void {
-    this.#wanted(request, responder).then(
-      wanted => this.#begin(wanted, responder),
-      error => responder.answer(outcomeOf(error)),
-    );
+    this.#judge(responder, () => {
+      this.#refuseObstacle();
+      switch (request.op) {
+        case 'add-learner':
+          this.#add(request.node, responder);
+          return;
+        case 'change-membership':
+          this.#begin({ to: this.#withVoters(request), force: request.force === true }, responder);
+          return;
+        case 'remove-node':
+          this.#begin({ to: this.#without(request.node), force: request.force === true }, responder);
+      }
+    });
   }
 
-  async #wanted(request: MembershipRequest, responder: Responder): Promise<Wanted> {
-    this.#refuseObstacle();
-    switch (request.op) {
-      case 'add-learner':
-        return { to: await this.#withNode(request.node, responder), force: false };
-      case 'change-membership':
-        return { to: this.#withVoters(request), force: request.force === true };
-      case 'remove-node':
-        return { to: this.#without(request.node), force: request.force === true };
+  /** Does what may be refused; whoever asked is told. */
+  #judge(responder: Responder, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      responder.answer(outcomeOf(error));
     }
   }
 
@@ -108,8 +114,8 @@ export class MembershipChanges {
     }
   }
 
-  /** The configuration with one more learner, or with another address of a member. */
-  async #withNode(node: NodeAddress, responder: Responder): Promise<Configuration> {
+  /** Asks the node that is to be added who it is, and goes on when it has answered. */
+  #add(node: NodeAddress, responder: Responder): void {
     const { nodes } = this.#now;
     const { id, address } = node;
     const holder = Object.keys(nodes).find(other => other !== id && nodes[other] === address);
@@ -120,9 +126,18 @@ export class MembershipChanges {
       );
     const { ask, clock } = this.#options;
     const patience = Math.min(ASK_PATIENCE, Math.max(1, (responder.deadline - clock.now()) / 2));
-    const instance = this.#checked(node, await ask(node, patience));
-    // Others may have been quicker, or this node leads no more.
-    this.#refuseObstacle();
+    ask(node, patience, status => {
+      this.#judge(responder, () => {
+        const instance = this.#checked(node, status);
+        // Others may have been quicker, or this node leads no more.
+        this.#refuseObstacle();
+        this.#begin({ to: this.#withNode(node, instance), force: false }, responder);
+      });
+    });
+  }
+
+  /** The configuration with one more learner, or with another address of a member. */
+  #withNode({ id, address }: NodeAddress, instance: string): Configuration {
     const { instances, ...now } = this.#now;
     const isMember = Object.hasOwn(now.nodes, id);
     return configurationOf({
@@ -135,7 +150,10 @@ export class MembershipChanges {
   /** Whether the node that answers may be added, or is the member that it is said to be; returns the mark of its data directory. */
   #checked({ id, address }: NodeAddress, status: Outcome): string {
     const { cluster } = this.#options;
-    if (!status.ok) refuse('NODE_UNREACHABLE', `${address} is no raftline node: ${status.error.message}`);
+    if (!status.ok) {
+      if (status.error.code === 'NODE_UNREACHABLE') throw new RaftlineError(status.error);
+      refuse('NODE_UNREACHABLE', `${address} is no raftline node: ${status.error.message}`);
+    }
     if (status.node !== id)
       refuse(
         'UNKNOWN_NODE',

@@ -34,6 +34,17 @@ describe('the history of a store', () => {
     expect(history.at(102)?.[0]?.key).to.equal('/b');
   });
 
+  it('counts a value from before that no revision here has brought, and no value twice', () => {
+    const value = 'x'.repeat(900);
+    const entry = (mod: number) => ({ value, create: 1, mod, version: 1 });
+    const history = new History({ revisions: 1_000, characters: 10_000 });
+    for (let rev = 1; rev <= 100; rev += 1)
+      history.add([{ key: '/a', entry: entry(rev), prev: entry(rev - 1) }]);
+    expect(history.last - history.compacted).to.be.within(9, 11);
+    for (let rev = 101; rev <= 200; rev += 1) history.add([{ key: '/a', entry: undefined, prev: entry(1) }]);
+    expect(history.last - history.compacted).to.be.within(9, 11);
+  });
+
   it('gives copies that go on without each other', () =>
     withSeed(random => {
       const histories = [

@@ -4,6 +4,7 @@ import type { StartFailure } from '../../lab/node-process.ts';
 import { Audit, checkAcknowledgements, type Times } from './audit.ts';
 import { soleNode } from './crash-points.ts';
 import type { TraceEvent } from './disk-orders.ts';
+import { readTrace } from './node-files.ts';
 import { canTrace, Strace } from './strace.ts';
 import type { Verdicts } from './verdicts.ts';
 import { type Answer, Wire } from './wire.ts';
@@ -64,7 +65,7 @@ export async function slowSyncs(options: DurabilityOptions, nodes: number): Prom
   options.say(`${nodes} nodes: every fsync takes ${SLOW} ms longer`);
   const { verdicts } = options;
   await withWorld(options, `slow-${nodes}`, nodes, async (world, leader) => {
-    await Promise.all(world.ids.map(id => world.orderDisk(id, { delay: SLOW })));
+    await Promise.all(world.ids.map(id => world.disks.order(id, { delay: SLOW })));
     const wires = world.ids.map(id => new Wire(world.node(id).address));
     let count = 0;
     for (let round = 0; round < 4; round += 1) {
@@ -85,7 +86,7 @@ export async function slowSyncs(options: DurabilityOptions, nodes: number): Prom
       );
     }
     for (const wire of wires) wire.close();
-    const audits = world.ids.map(id => audited(id, world.traceOf(id), verdicts));
+    const audits = world.ids.map(id => audited(id, readTrace(world.disks.traceOf(id)), verdicts));
     verdicts.check(
       'the audit has seen every acknowledgement',
       checkAcknowledgements(audits, verdicts, BLUR) >= count,
@@ -101,7 +102,7 @@ export async function failingSyncs(options: DurabilityOptions, nodes: number): P
   await withWorld(options, `failing-${nodes}`, nodes, async world => {
     const wires = world.ids.map(id => new Wire(world.node(id).address));
     for (const id of world.ids) world.mayEnd(id);
-    await Promise.all(world.ids.map(id => world.orderDisk(id, { failing: true })));
+    await Promise.all(world.ids.map(id => world.disks.order(id, { failing: true })));
     const answers = await Promise.all(wires.map((wire, at) => change(wire, `failing-${at}`)));
     for (const answer of answers) {
       verdicts.check(

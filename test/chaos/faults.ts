@@ -1,10 +1,11 @@
 import { diskFaults } from './faults/disks.ts';
 import type { Fault } from './faults/fault.ts';
 import { fileFaults } from './faults/files.ts';
+import { memberFaults } from './faults/members.ts';
 import { networkFaults } from './faults/network.ts';
 import { processFaults } from './faults/processes.ts';
 
-const ALL = { ...processFaults, ...networkFaults, ...diskFaults, ...fileFaults };
+const ALL = { ...processFaults, ...networkFaults, ...diskFaults, ...fileFaults, ...memberFaults };
 
 export type FaultKind = keyof typeof ALL;
 

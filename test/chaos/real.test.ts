@@ -79,7 +79,7 @@ describe('chaos on real processes', function () {
     const verdicts = new Verdicts();
     const world = await World.start({ stage, nodes: 1, folder, verdicts });
     const trial = await Trial.begin(world, 1);
-    await world.orderDisk('n1', { lying: true });
+    await world.disks.order('n1', { lying: true });
     await pause(1_000);
     await world.cutPower('n1', 1);
     await world.revive(['n1']);
@@ -101,7 +101,7 @@ describe('chaos on real processes', function () {
     const setting = { stage, folder, verdicts, say: () => {}, note: () => {} };
     await withWorld(setting, 'lying', 3, async (world, leader) => {
       const follower = world.ids.find(id => id !== leader) ?? '';
-      await world.orderDisk(follower, { lying: true });
+      await world.disks.order(follower, { lying: true });
       const trace = await Strace.attach(world.node(follower).pid ?? 0, join(folder, 'strace'));
       const wire = new Wire(world.node(leader).address);
       for (let count = 0; count < 10; count += 1) await change(wire, `m${count}`);

@@ -100,10 +100,12 @@ export function runStorm(options: RunOptions, kinds: readonly FaultKind[], lengt
   const { seed, nodes, stage, folder, say } = options;
   return within(`faults at stage ${stage}`, options, async verdicts => {
     const smallDisk = 64 + Math.ceil(length / 60_000) * 8;
-    const ids = Array.from({ length: nodes }, (_, at) => `n${at + 1}`);
+    // From stage 8 on there are nodes that can come in.
+    const spares = stage < 8 ? 0 : nodes < 5 ? 1 : 2;
+    const ids = Array.from({ length: nodes + spares }, (_, at) => `n${at + 1}`);
     const schedule = drawSchedule({ seed, length, ids, kinds });
     const { outcome, findings } = await trial(
-      { stage, nodes, folder, verdicts, smallDisk, flags: flagsOf(options) },
+      { stage, nodes, spares, folder, verdicts, smallDisk, flags: flagsOf(options) },
       seed,
       (world, clients) => storm(world, clients, schedule, say),
     );

@@ -19,18 +19,20 @@ export async function storm(
   say: (line: string) => void,
 ): Promise<Readonly<Record<string, Met>>> {
   const met: Record<string, Met> = {};
+  await world.settleMembers();
   for (const [at, { faults, quiet }] of schedule.entries()) {
     await world.look();
     const words = faults.map(describePlan).join(' + ');
     say(`${at + 1} of ${schedule.length}: ${words}`);
     // Of an odd number of nodes either side of a split, or all but one, are a majority.
-    const isSafe = world.ids.length > 2 && world.ids.length % 2 === 1;
+    const isSafe = world.founders.length > 2 && world.founders.length % 2 === 1;
     const isBorne = isSafe && faults.length === 1 && faults.every(({ kind }) => FAULTS[kind].isBorne);
     trial.disturb();
     if (isBorne) trial.brace();
     await Promise.all(faults.map(fault => meet(world, fault, met)));
     if (isBorne) trial.bore(words);
     await trial.recover(words);
+    await world.settleMembers();
     await pause(quiet);
   }
   return met;

@@ -1,15 +1,12 @@
-import { cpSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
 import { ask } from '../../lab/ask.ts';
 import { Cluster } from '../../lab/cluster.ts';
 import type { NodeProcess } from '../../lab/node-process.ts';
 import { describeExit, StartFailure } from '../../lab/node-process.ts';
 import type { Reply } from '../shared/line-client.ts';
 import { pause } from './caller.ts';
-import { DiskControl } from './disk-control.ts';
-import { type DiskOrders, diskFlag, type TraceEvent } from './disk-orders.ts';
+import { Disks } from './disks.ts';
 import { LEADER, type Target, type Way } from './faults/fault.ts';
-import { CAN_MOUNT, SmallDisk } from './small-disk.ts';
+import { Members } from './members.ts';
 import type { Verdicts } from './verdicts.ts';
 import type { Line } from './wire.ts';
 
@@ -17,10 +14,14 @@ import type { Line } from './wire.ts';
 const LOOK = 25;
 /** Milliseconds that a node has to end when it must. */
 const END_PATIENCE = 15_000;
+/** Milliseconds that the first members have to be the members again. */
+const SETTLE_PATIENCE = 30_000;
 
 export interface WorldOptions {
   readonly stage: number;
   readonly nodes: number;
+  /** How many more nodes there are, which begin without a cluster; they can be added to it. */
+  readonly spares?: number;
   /** The folder of everything that this run writes. */
   readonly folder: string;
   readonly verdicts: Verdicts;
@@ -28,7 +29,7 @@ export interface WorldOptions {
   readonly smallDisk?: number;
   /** Flags of `serve` for every node. */
   readonly flags?: readonly string[];
-  /** Whether each node writes down what an audit of durability needs, as `traceOf` then tells. */
+  /** Whether each node writes down what an audit of durability needs. */
   readonly isTraced?: boolean;
 }
 
@@ -36,38 +37,33 @@ export interface WorldOptions {
 export class World {
   readonly cluster: Cluster;
   readonly verdicts: Verdicts;
-  readonly #folder: string;
-  readonly #control: DiskControl;
-  readonly #smallDisks: ReadonlyMap<string, SmallDisk>;
+  readonly disks: Disks;
+  /** The nodes that the cluster begins with, and that vote whenever nobody has changed that. */
+  readonly founders: readonly string[];
+  readonly #members = new Members(this);
+  /** Whether others may be members now. */
+  #isChanged: boolean;
   /** Nodes that a fault has to itself. */
   readonly #taken = new Set<string>();
   readonly #mayEnd: Set<string>;
   /** How many faults cut a link. */
   readonly #cuts = new Map<string, number>();
 
-  private constructor(
-    cluster: Cluster,
-    { folder, verdicts }: WorldOptions,
-    control: DiskControl,
-    smallDisks: ReadonlyMap<string, SmallDisk>,
-    mayEnd: Set<string>,
-  ) {
+  private constructor(cluster: Cluster, options: WorldOptions, disks: Disks, mayEnd: Set<string>) {
     this.cluster = cluster;
-    this.verdicts = verdicts;
-    this.#folder = folder;
-    this.#control = control;
-    this.#smallDisks = smallDisks;
+    this.verdicts = options.verdicts;
+    this.disks = disks;
+    this.founders = cluster.ids.slice(0, options.nodes);
+    this.#isChanged = cluster.ids.length > options.nodes;
     this.#mayEnd = mayEnd;
   }
 
   static async start(options: WorldOptions): Promise<World> {
-    const { stage, nodes, folder, verdicts, smallDisk, flags = [], isTraced = false } = options;
-    const control = new DiskControl(join(folder, 'control'));
-    await control.open();
-    const smallDisks = new Map<string, SmallDisk>();
-    const last = `n${nodes}`;
-    if (CAN_MOUNT && smallDisk !== undefined)
-      smallDisks.set(last, new SmallDisk(join(folder, last), smallDisk));
+    const { stage, nodes, spares = 0, folder, verdicts, smallDisk, flags = [], isTraced = false } = options;
+    const disks = await Disks.open(
+      folder,
+      smallDisk === undefined ? undefined : { id: `n${nodes}`, mebibytes: smallDisk },
+    );
     const mayEnd = new Set<string>();
     const onEnd = (node: NodeProcess) => {
       if (mayEnd.has(node.id)) return;
@@ -76,16 +72,14 @@ export class World {
     };
     const cluster = await Cluster.start({
       stage,
-      nodes,
+      nodes: nodes + spares,
+      waiting: spares,
       data: folder,
       flags,
       onEnd,
-      nodeFlags: id => {
-        const trace = isTraced ? { trace: join(folder, `${id}.trace`) } : {};
-        return [diskFlag({ data: join(folder, id), control: control.path, node: id, ...trace })];
-      },
+      nodeFlags: id => [disks.flagOf(id, isTraced)],
     });
-    return new World(cluster, options, control, smallDisks, mayEnd);
+    return new World(cluster, options, disks, mayEnd);
   }
 
   get ids(): readonly string[] {
@@ -175,7 +169,7 @@ export class World {
   /** The power goes at a node. */
   async cutPower(id: string, seed: number): Promise<void> {
     this.mayEnd(id);
-    await this.#control.order(id, { powerCut: seed % 2 ** 32 });
+    await this.disks.order(id, { powerCut: seed % 2 ** 32 });
     const isGone = await this.until(() => this.node(id).pid === undefined, END_PATIENCE);
     if (!isGone) await this.node(id).kill();
   }
@@ -232,47 +226,25 @@ export class World {
     return this.node(id).stderr.some(line => line.includes(words));
   }
 
-  orderDisk(id: string, orders: DiskOrders): Promise<void> {
-    return this.#control.order(id, orders);
+  /** Makes these nodes the voters, until it is so or over. */
+  async changeMembers(voters: readonly string[], isOver: () => boolean): Promise<void> {
+    this.#isChanged = true;
+    await this.#members.vote(voters, isOver);
   }
 
-  /** Leaves no room on a node's disk; resolves with what gives it back. */
-  async fillDisk(id: string): Promise<() => Promise<void> | void> {
-    const disk = this.#smallDisks.get(id);
-    if (disk === undefined) {
-      await this.orderDisk(id, { full: true });
-      return () => this.orderDisk(id, {});
-    }
-    disk.fill();
-    return () => disk.empty();
+  /** Removes a node from the cluster; false when that is not certain. */
+  removeMember(id: string): Promise<boolean> {
+    this.#isChanged = true;
+    return this.#members.remove(id);
   }
 
-  /** What a traced node did, in order. */
-  traceOf(id: string): TraceEvent[] {
-    const lines = readFileSync(join(this.#folder, `${id}.trace`), 'utf8')
-      .trimEnd()
-      .split('\n');
-    return lines.map(line => JSON.parse(line) as TraceEvent);
-  }
-
-  /** The file that a node's log grows in. */
-  lastSegment(id: string): string {
-    const log = join(this.#folder, id, 'log');
-    const names = readdirSync(log).filter(name => name.endsWith('.ndjson'));
-    return join(log, names.sort().at(-1) ?? '');
-  }
-
-  /** The newest snapshot of a node. */
-  lastSnapshot(id: string): string | undefined {
-    const snapshots = join(this.#folder, id, 'snapshots');
-    if (!existsSync(snapshots)) return undefined;
-    const names = readdirSync(snapshots).filter(name => /^\d+-\d+\.ndjson$/.test(name));
-    const last = names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)).at(-1);
-    return last === undefined ? undefined : join(snapshots, last);
-  }
-
-  putBack(copy: string, path: string): void {
-    renameSync(copy, path);
+  /** Makes the founders the voters again, and all others learners. */
+  async settleMembers(): Promise<void> {
+    if (!this.#isChanged) return;
+    const isSettled = await this.#members.settle(this.founders, SETTLE_PATIENCE);
+    const words = `${this.founders.join(', ')} are not the voters after ${SETTLE_PATIENCE} ms`;
+    this.check('members can be changed when all is well', isSettled, words);
+    this.#isChanged = !isSettled;
   }
 
   cut(links: readonly Way[]): void {
@@ -300,15 +272,9 @@ export class World {
     this.cluster.delayLink(from, to, milliseconds);
   }
 
-  /** Stops everything. What is on a disk in memory goes with it, unless somebody still wants to look at it. */
+  /** Stops everything. */
   async stop(isSound: boolean): Promise<void> {
     await this.cluster.stop();
-    await this.#control.close();
-    for (const [id, disk] of this.#smallDisks) {
-      const path = join(this.#folder, id);
-      if (!isSound) cpSync(path, `${path}.copy`, { recursive: true });
-      disk.unmount();
-      if (!isSound) cpSync(`${path}.copy`, path, { recursive: true });
-    }
+    await this.disks.close(!isSound);
   }
 }

@@ -3,10 +3,10 @@ import { everyone, someone } from './fault.ts';
 
 const slowSync: Fault['begin'] = async (world, { on = [], amount = 0 }) => {
   const ids = world.take(on);
-  await Promise.all(ids.map(id => world.orderDisk(id, { delay: amount })));
+  await Promise.all(ids.map(id => world.disks.order(id, { delay: amount })));
   if (ids.length === 0) return undefined;
   return async () => {
-    await Promise.all(ids.map(id => world.orderDisk(id, {})));
+    await Promise.all(ids.map(id => world.disks.order(id, {})));
     for (const id of ids) world.release(id);
   };
 };
@@ -31,7 +31,7 @@ export const diskFaults = {
       const [id] = world.take(on);
       if (id === undefined) return undefined;
       world.mayEnd(id);
-      await world.orderDisk(id, { failing: true });
+      await world.disks.order(id, { failing: true });
       return async () => {
         await world.hasEndedOfItself(id);
         await world.revive([id]);
@@ -44,7 +44,7 @@ export const diskFaults = {
     async begin(world, { on = [] }) {
       const [id] = world.take(on);
       if (id === undefined) return undefined;
-      const empty = await world.fillDisk(id);
+      const empty = await world.disks.fill(id);
       return async () => {
         await empty();
         world.release(id);

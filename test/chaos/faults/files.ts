@@ -1,6 +1,7 @@
-import { appendFileSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { encodeRecord } from '../../../src/node/record.ts';
 import { Random } from '../../shared/random.ts';
+import { lastSegment, lastSnapshot } from '../node-files.ts';
 import { type Fault, seedOf } from './fault.ts';
 
 /** Flips one bit in the first half of a text, where no torn write can explain it. */
@@ -23,7 +24,7 @@ export const fileFaults = {
       if (id === undefined) return undefined;
       await world.node(id).kill();
       const dice = new Random(amount);
-      const path = world.lastSegment(id);
+      const path = lastSegment(world.disks.pathOf(id));
       // Longer than the shortest record, or a torn one before it would end in a whole one.
       const record = encodeRecord([1, 1, { op: 'set', key: '/torn', value: 'x'.repeat(dice.below(200)) }]);
       const isWhole = readFileSync(path, 'utf8').endsWith('\n') || readFileSync(path).length === 0;
@@ -46,7 +47,7 @@ export const fileFaults = {
       const [id] = world.take(on);
       if (id === undefined) return undefined;
       await world.node(id).kill();
-      const path = world.lastSegment(id);
+      const path = lastSegment(world.disks.pathOf(id));
       const bytes = readFileSync(path);
       const copy = `${path}.sound`;
       if (bytes.length > 1_000) {
@@ -59,7 +60,7 @@ export const fileFaults = {
           `a bit flipped at byte ${at}`,
         );
         world.check('damage', readFileSync(path).equals(bytes), `${id} has changed the damaged ${path}`);
-        world.putBack(copy, path);
+        renameSync(copy, path);
       }
       return () => world.revive([id]);
     },
@@ -73,7 +74,7 @@ export const fileFaults = {
       const [id] = world.take(on);
       if (id === undefined) return undefined;
       await world.node(id).kill();
-      const path = world.lastSnapshot(id);
+      const path = lastSnapshot(world.disks.pathOf(id));
       if (path !== undefined) {
         const bytes = readFileSync(path);
         const copy = `${path}.sound`;
@@ -87,7 +88,7 @@ export const fileFaults = {
           world.release(id);
           return () => {};
         }
-        world.putBack(copy, path);
+        renameSync(copy, path);
       }
       return () => world.revive([id]);
     },

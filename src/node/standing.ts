@@ -1,0 +1,191 @@
+import type { Clock } from '../ports/clock.ts';
+import type { Recovered } from '../ports/storage.ts';
+import type { Codec } from '../ports/transport.ts';
+import type { Timing } from '../raft/timing.ts';
+import type { NodeAddress } from '../wire/address.ts';
+import { failure } from '../wire/errors.ts';
+import { failed, type Outcome } from '../wire/reply.ts';
+import type { NodeState } from './about.ts';
+import type { CompactionLimits } from './compaction.ts';
+import { writeFirstEntry } from './first-entry.ts';
+import { type Acquaintance, misdialled } from './handshake.ts';
+import type { OpenedJournal } from './journal-open.ts';
+import type { AskStatus } from './membership.ts';
+import { clusterOf, type Dial, type PeerConnection, type PeerSession, Peers } from './peers.ts';
+import type { NodeMessage } from './raft-codec.ts';
+import { type RaftStage, Replica } from './replica.ts';
+
+export interface StandingOptions {
+  readonly id: string;
+  readonly stage: RaftStage;
+  readonly journal: OpenedJournal;
+  /** How other nodes are reached, … */
+  readonly dial: Dial;
+  readonly codec: Codec<NodeMessage>;
+  /** … and how one that is to be added is asked who it is. */
+  readonly ask: AskStatus;
+  readonly clock: Clock;
+  /** Evenly distributed in [0, 1). */
+  readonly random: () => number;
+  readonly timing?: Timing | undefined;
+  /** From stage 7: when the log is compacted. */
+  readonly limits?: CompactionLimits | undefined;
+}
+
+/** What a node has once it is part of a cluster. */
+export interface Membership {
+  readonly cluster: string;
+  readonly replica: Replica;
+  readonly peers: Peers<NodeMessage>;
+}
+
+/** What a node knows of itself before it is a member of anything. */
+const NOBODY = { member: 0, latest: 0, settled: 0, isRemoved: false, contacts: {}, instances: {} };
+
+/** Where a node stands: it waits for a cluster, or is part of one, and then has its replica and its ways to the others. */
+export class Standing {
+  readonly #options: StandingOptions;
+  /** Where this node listens. */
+  #address: string;
+  #membership: Membership | undefined;
+
+  constructor(options: StandingOptions, address: string) {
+    this.#options = options;
+    this.#address = address;
+  }
+
+  get membership(): Membership | undefined {
+    return this.#membership;
+  }
+
+  /** Takes up what the data directory tells, or else begins with these nodes; without them, waits. */
+  start(address: string, nodes: readonly NodeAddress[] | undefined): void {
+    this.#address = address;
+    const { recovered, cluster } = this.#options.journal;
+    if (recovered.entries.length > 0 || recovered.snapshot !== undefined) this.#join(recovered, cluster);
+    else if (nodes !== undefined) this.begin(nodes);
+  }
+
+  /** Begins a cluster of these nodes, as each of them does. */
+  begin(nodes: readonly NodeAddress[]): void {
+    const { storage, recovered, join } = this.#options.journal;
+    const begun = writeFirstEntry(storage, recovered.ballot, nodes);
+    join(clusterOf(nodes));
+    this.#join(begun, clusterOf(nodes));
+  }
+
+  onDurable(mark: number): void {
+    this.#membership?.replica.onDurable(mark);
+  }
+
+  /** Answers the handshake of another node; `mayJoin`: this one may become a member by it. */
+  accept(
+    hello: Readonly<Record<string, unknown>>,
+    connection: PeerConnection,
+    mayJoin: boolean,
+  ): { outcome: Outcome; session?: PeerSession } {
+    if (this.#membership === undefined && mayJoin) this.#beFound(hello);
+    return this.#membership?.peers.accept(hello, connection) ?? { outcome: this.notInitialised() };
+  }
+
+  notInitialised(): Outcome {
+    const words = `${this.#options.id} waits for a cluster: send init with the list of its nodes`;
+    return failed(failure('NOT_INITIALISED', words));
+  }
+
+  /**
+   * A member of a cluster calls this node, which waits: it was added there, if the caller knows it by its data
+   * directory; or it has begun and has nothing yet. Then it is a member with an empty log, and is sent the rest.
+   */
+  #beFound(hello: Readonly<Record<string, unknown>>): void {
+    const { id, stage, journal } = this.#options;
+    const { recovered, instance, join, cluster: known } = journal;
+    const { cluster, expects } = hello;
+    if (typeof cluster !== 'string' || stage.number < 8) return;
+    if (expects !== instance && cluster !== known) return;
+    const acquaintance = { ...NOBODY, address: this.#address, instance };
+    if (misdialled(hello, { id, cluster, acquaintance }) !== undefined) return;
+    join(cluster);
+    this.#join(recovered, cluster);
+  }
+
+  #acquaintance({ core: { state } }: Replica): Acquaintance {
+    const { id, journal } = this.#options;
+    const { instances = {} } = state.configuration;
+    return {
+      address: state.configuration.nodes[id] ?? this.#address,
+      member: state.memberSince,
+      latest: state.configurationIndex,
+      settled: state.settledIndex,
+      isRemoved: state.isRemoved,
+      contacts: state.contacts,
+      instance: journal.instance,
+      instances,
+    };
+  }
+
+  #join(recovered: Recovered, known: string | null): void {
+    const { id, stage, journal, dial, codec, ask, clock, random, timing, limits } = this.#options;
+    const replica = new Replica({
+      id,
+      stage,
+      recovered,
+      store: journal.state,
+      storage: journal.storage,
+      transport: {
+        send: (to, message) => peers.send(to, message),
+        isUp: to => peers.isUp(to),
+      },
+      clock,
+      random,
+      ask,
+      onContacts: () => {
+        if (stage.number >= 8) follow();
+      },
+      ...(known !== null && { cluster: known }),
+      ...(timing && { timing }),
+      ...(limits && { limits }),
+    });
+    const nodes = Object.entries(replica.configuration.nodes).map(([node, address]) => ({
+      id: node,
+      address,
+    }));
+    const cluster = known ?? clusterOf(nodes);
+    const dynamic = {
+      acquaintance: () => this.#acquaintance(replica),
+      onDismissed: () => replica.onDismissed(),
+    };
+    const peers = new Peers({ id, cluster, dial, ...(stage.number >= 8 && dynamic) }, codec, replica);
+    const follow = () => {
+      const { isRemoved, contacts } = replica.core.state;
+      peers.follow(isRemoved ? {} : contacts);
+    };
+    this.#membership = { cluster, replica, peers };
+    follow();
+  }
+
+  /** What this node tells of itself. */
+  get state(): NodeState {
+    const { id: node, stage, journal } = this.#options;
+    const about = { node, address: this.#address, stage: stage.number, instance: journal.instance };
+    if (this.#membership === undefined) {
+      const nothing = { cluster: null, leader: null, members: [], rev: 0, keys: 0 };
+      return { ...about, ...nothing, role: 'uninitialised' };
+    }
+    const { cluster, replica } = this.#membership;
+    const { role, leader, isRemoved, mayStand } = replica.core.state;
+    const { store, members, watches, facts: raft } = replica;
+    return {
+      ...about,
+      cluster,
+      role: role === 'follower' && !mayStand ? 'learner' : role === 'pre-candidate' ? 'candidate' : role,
+      removed: isRemoved,
+      leader: leader === null ? null : { id: leader, address: replica.configuration.nodes[leader] ?? '' },
+      members,
+      rev: store.rev,
+      keys: store.size,
+      watches,
+      raft,
+    };
+  }
+}
