@@ -14,6 +14,8 @@ const NULL_WHEN_UNSET: ReadonlySet<string> = new Set([
   'GetResult.value',
   'KeysResult.next',
   'EntriesResult.next',
+  'LeaderEvent.id',
+  'LeaderEvent.address',
   'HelloReply.cluster',
   'StatusReply.cluster',
 ]);
@@ -65,6 +67,7 @@ export function toMessage(shape: Shape, fields: Readonly<Fields>): Message {
 }
 
 function toPairs([name, content]: readonly [string, string], pairs: unknown): Message[] {
+  if (Array.isArray(pairs)) return pairs; // a checked request has them so
   return Object.entries(pairs as object).map(([key, value]) => ({ [name]: key, [content]: value }));
 }
 

@@ -3,18 +3,24 @@ import {
   type ServerInterceptingCallInterface,
   type ServerInterceptor,
 } from '@grpc/grpc-js';
-import { failure } from '../../wire/errors.ts';
+import { type Failure, failure } from '../../wire/errors.ts';
 import { serviceErrorOf } from './service-error.ts';
 
-/** Calls whose message is on its way, over all connections: each may hold a message of the largest size. */
-const MOST_HALF_SENT = 64;
+/** Calls whose message is on its way, over all connections. */
+const MOST_COMING = 16_384;
+/** Milliseconds after which a message that has not come is slow, and how many such there may be: each may be large. */
+const SLOW = 1_000;
+const MOST_SLOW = 64;
 /** Milliseconds that a message may take to come, as long as a line may stand still. */
 const PATIENCE = 30_000;
 
+const BUSY = failure('BUSY', 'too many requests are half-sent to this node; try again later');
+const LATE = failure('TIMEOUT', `the request did not come within ${PATIENCE} ms`, { definite: true });
+
 /** Bounds the memory and the time that calls take before their message is there, and anybody else hears of them. */
 export class Admission {
-  /** When each began. */
-  readonly #halfSent = new Map<ServerInterceptingCallInterface, number>();
+  /** When each began, the oldest first. */
+  readonly #coming = new Map<ServerInterceptingCallInterface, number>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -22,33 +28,42 @@ export class Admission {
   }
 
   readonly interceptor: ServerInterceptor = (_method, call) => {
-    if (this.#halfSent.size >= MOST_HALF_SENT) {
-      const words = 'too many long requests are half-sent to this node; try again later';
-      setImmediate(() => call.sendStatus(serviceErrorOf(failure('BUSY', words))));
+    if (this.#coming.size >= MOST_COMING) {
+      setImmediate(() => this.#end(call, BUSY));
       return new ServerInterceptingCall(call, { start: () => {} });
     }
-    this.#halfSent.set(call, this.#now());
+    this.#coming.set(call, this.#now());
     return new ServerInterceptingCall(call, {
       start: next =>
         next({
           onReceiveMessage: (message, receive) => {
-            this.#halfSent.delete(call);
+            this.#coming.delete(call);
             receive(message);
           },
           onCancel: () => {
-            this.#halfSent.delete(call);
+            this.#coming.delete(call);
           },
         }),
     });
   };
 
+  /** Ends what has taken too long, and of those that are slow the oldest, when they are too many. */
   sweep(now: number): void {
-    for (const [call, since] of this.#halfSent) {
-      if (now - since <= PATIENCE) return;
-      this.#halfSent.delete(call);
-      call.sendStatus(
-        serviceErrorOf(failure('TIMEOUT', `no request came within ${PATIENCE} ms`, { definite: true })),
-      );
+    let excess = -MOST_SLOW;
+    for (const since of this.#coming.values()) {
+      if (now - since <= SLOW) break;
+      excess += 1;
     }
+    for (const [call, since] of this.#coming) {
+      const isLate = now - since > PATIENCE;
+      if (!isLate && excess <= 0) return;
+      this.#end(call, isLate ? LATE : BUSY);
+      excess -= 1;
+    }
+  }
+
+  #end(call: ServerInterceptingCallInterface, reason: Failure): void {
+    this.#coming.delete(call);
+    call.sendStatus(serviceErrorOf(reason));
   }
 }

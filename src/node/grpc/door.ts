@@ -50,6 +50,7 @@ export class GrpcServer implements GrpcGate {
   readonly #health: Health;
   readonly #guests = new Map<string, Guest>();
   readonly #calls = new Set<Ending>();
+  readonly #streams = new Set<StreamCall>();
   #checkedAt = 0;
 
   /** `hasPeers`: offers the service between nodes, too. */
@@ -82,7 +83,11 @@ export class GrpcServer implements GrpcGate {
     const { path, responseStream } = method.definition;
     const handle: UntypedHandleCall = responseStream
       ? (call: ServerWritableStream<Incoming, Buffer>) => {
-          this.#begun(new StreamCall(method, call, this.#server, this.#guests.get(call.getPeer())));
+          const stream = new StreamCall(method, call, this.#server, this.#guests.get(call.getPeer()));
+          this.#begun(stream);
+          if (stream.isOver) return;
+          this.#streams.add(stream);
+          call.once('close', () => this.#streams.delete(stream));
         }
       : (call: ServerUnaryCall<Incoming, Buffer>, done: sendUnaryData<Buffer>) => {
           this.#begun(new UnaryCall(method, call, done, this.#server, this.#guests.get(call.getPeer())));
@@ -123,6 +128,7 @@ export class GrpcServer implements GrpcGate {
 
   shutDown(): void {
     this.#health.shutDown();
+    for (const stream of this.#streams) stream.shutDown();
     this.#injector.drain(PATIENCE);
   }
 

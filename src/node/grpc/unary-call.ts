@@ -64,7 +64,7 @@ export class UnaryCall implements Responder {
     return this.#isAnswered;
   }
 
-  answer(outcome: Outcome): void {
+  answer(outcome: Outcome, onSent?: () => void): void {
     if (this.#isAnswered) return;
     this.#isAnswered = true;
     this.#server.received.give(this.#size);
@@ -84,6 +84,7 @@ export class UnaryCall implements Responder {
     this.#untaken = bytes.length;
     this.#guest?.owes(bytes.length);
     this.#done(null, bytes);
+    onSent?.();
   }
 
   #encoded(outcome: Outcome): Buffer {
