@@ -3,6 +3,7 @@ import type { Condition, ReadMode } from '../src/wire/fields.ts';
 import type { Success } from '../src/wire/reply.ts';
 import { Call, type Fields } from './call.ts';
 import { ClientError } from './client-error.ts';
+import { parseTargets } from './dial.ts';
 import { Exchange } from './exchange.ts';
 import type {
   CallOptions,
@@ -40,7 +41,6 @@ import type {
   TxnReply,
   WatchUpdate,
 } from './results.ts';
-import { parseAddresses } from './roster.ts';
 import type { Transport } from './transport.ts';
 
 export type { ErrorCode, Failure } from '../src/wire/errors.ts';
@@ -88,7 +88,9 @@ export class Client {
   constructor(addresses: string | readonly string[], options: ClientOptions = {}) {
     this.#timeout = options.timeout ?? TIMEOUT;
     const { failFast = false, session = true } = options;
-    this.#exchange = new Exchange(parseAddresses(addresses), {
+    const targets = parseTargets(addresses);
+    this.#exchange = new Exchange(targets.addresses, {
+      dial: targets.dial,
       isImpatient: failFast,
       session: session === true ? {} : session === false ? undefined : session,
     });
@@ -324,7 +326,8 @@ export class Client {
 
 /**
  * A client of the cluster at these addresses, which are tried in turn: `127.0.0.1:7001`, `[::1]:7001`, several with
- * commas between, or a list. Throws BAD_REQUEST when one is no address.
+ * commas between, or a list. Those that begin with `grpc://` are spoken to in gRPC, which has to be loaded first. Throws
+ * BAD_REQUEST when one is no address.
  */
 export function connect(addresses: string | readonly string[], options: ClientOptions = {}): Client {
   return new Client(addresses, options);

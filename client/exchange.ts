@@ -2,7 +2,7 @@ import type { Address } from '../src/wire/address.ts';
 import type { Success } from '../src/wire/reply.ts';
 import type { Call, Fields } from './call.ts';
 import { type ClientError, localError, replyError } from './client-error.ts';
-import { Link, type LinkOwner, type Reply } from './link.ts';
+import type { Dial, Link, LinkOwner, Reply } from './link.ts';
 import { pause, Roster } from './roster.ts';
 import { Session, type SessionOwner } from './session.ts';
 import { Signals } from './signals.ts';
@@ -25,6 +25,8 @@ const ASK_ANOTHER: ReadonlySet<string> = new Set(['NOT_LEADER', 'NO_LEADER', 'NO
 
 /** How an exchange goes about it. */
 export interface ExchangeOptions {
+  /** What a connection is: lines, or gRPC. */
+  readonly dial: Dial;
   /** Give up on what was never sent as soon as every address has failed once, and not only at the deadline. */
   readonly isImpatient: boolean;
   /** Number the changes in a session, which may be forgotten after so many seconds without use. */
@@ -41,6 +43,7 @@ export interface ExchangeOptions {
  */
 export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwner {
   readonly #roster: Roster;
+  readonly #dial: Dial;
   readonly #isImpatient: boolean;
   readonly #session: Session | undefined;
   readonly #streams = new Streams(this);
@@ -63,8 +66,9 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
   #closing: Promise<void> | undefined;
   #lastClosed: (() => void) | undefined;
 
-  constructor(addresses: readonly Address[], { isImpatient, session }: ExchangeOptions) {
+  constructor(addresses: readonly Address[], { dial, isImpatient, session }: ExchangeOptions) {
     this.#roster = new Roster(addresses);
+    this.#dial = dial;
     this.#isImpatient = isImpatient;
     this.#session = session && new Session(this, session.ttl);
   }
@@ -174,7 +178,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
 
   #dialWhenDue(now: number): void {
     if (now < this.#dialAt) return;
-    this.#link = new Link(this.#roster.next, this);
+    this.#link = this.#dial(this.#roster.next, this);
     this.#links.add(this.#link);
   }
 

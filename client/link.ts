@@ -1,23 +1,29 @@
-import { connect, type Socket } from 'node:net';
-import split2 from 'split2';
-import { type Address, formatAddress } from '../src/wire/address.ts';
+import type { Address } from '../src/wire/address.ts';
 import type { Success } from '../src/wire/reply.ts';
-import { shortened } from '../src/wire/text.ts';
 import type { Call } from './call.ts';
-import { reasonOf } from './roster.ts';
 import type { LinkStream } from './streams.ts';
-import type { Push } from './transport.ts';
-import { WholeLines } from './whole-lines.ts';
-
-/** Bytes that a reply line may have: a value of 512 KiB in which every character is written as an escape. */
-const LONGEST_REPLY = 4_194_304;
-/** Bytes that a push may have. A revision comes whole, however many keys it removed. */
-const LONGEST_PUSH = 268_435_456;
-/** A link takes no more lines while this many bytes wait for the node to read them. */
-const MOST_UNSENT = 1_048_576;
 
 /** A reply line once parsed: a success, or an error yet to be looked at. */
 export type Reply = Success | { readonly ok: false; readonly error: unknown };
+
+/** One connection to one node: lines out, replies and pushes in, and the calls and streams that wait for them. */
+export interface Link {
+  readonly name: string;
+  /** Calls sent and not yet answered, by the id of the attempt. */
+  readonly inFlight: Map<number, Call>;
+  /** What the node pushes, by the number that it gave each. */
+  readonly streams: Map<number, LinkStream>;
+  readonly dialledAt: number;
+  readonly isOpen: boolean;
+  readonly wasOpen: boolean;
+  /** Bytes that may be written before the node has to read. */
+  readonly room: number;
+  /** When the node last sent anything. */
+  readonly heardAt: number;
+  write(text: string): void;
+  /** Ends the connection; `why` is told to the owner, in words that follow the address. */
+  destroy(why: string): void;
+}
 
 /** Whoever sends over links, and is told what becomes of them. */
 export interface LinkOwner {
@@ -29,124 +35,5 @@ export interface LinkOwner {
   lost(link: Link, why: string): void;
 }
 
-/** One connection to one node: lines out, replies and pushes in, and the calls and streams that wait for them. */
-export class Link {
-  readonly name: string;
-  /** Calls sent and not yet answered, by the id of the attempt. */
-  readonly inFlight = new Map<number, Call>();
-  /** What the node pushes, by the number that it gave each. */
-  readonly streams = new Map<number, LinkStream>();
-  readonly dialledAt = performance.now();
-  readonly #owner: LinkOwner;
-  readonly #socket: Socket;
-  #heardAt = 0;
-  #isOpen = false;
-  #isLost = false;
-  /** We ended it: what is still in the splitter does not count. */
-  #isDestroyed = false;
-  #why: string | undefined;
-
-  constructor(address: Address, owner: LinkOwner) {
-    this.name = formatAddress(address);
-    this.#owner = owner;
-    const socket = connect({ host: address.host, port: address.port, noDelay: true, keepAlive: true });
-    const limit = () => (this.streams.size > 0 ? LONGEST_PUSH : LONGEST_REPLY);
-    const whole = new WholeLines(limit);
-    const lines = split2('\n');
-    socket.on('connect', () => {
-      this.#isOpen = true;
-      owner.opened(this);
-    });
-    socket.on('data', () => {
-      this.#heardAt = performance.now();
-    });
-    socket.on('drain', () => owner.drained(this));
-    socket.on('error', error => {
-      this.#why ??= reasonOf(error);
-    });
-    // The last replies may still be in the splitter when the socket has closed: the loss is told behind them.
-    socket.on('close', () => whole.end());
-    lines.on('data', (line: string) => this.#line(line));
-    whole.on('error', () => {
-      this.destroy(`sent a line of more than ${limit()} bytes`);
-      lines.end();
-    });
-    lines.on('close', () => this.#lose());
-    socket.pipe(whole).pipe(lines);
-    this.#socket = socket;
-  }
-
-  get isOpen(): boolean {
-    return this.#isOpen && !this.#isLost;
-  }
-
-  get wasOpen(): boolean {
-    return this.#isOpen;
-  }
-
-  /** Bytes that may be written before the node has to read. */
-  get room(): number {
-    return MOST_UNSENT - this.#socket.writableLength;
-  }
-
-  /** When the node last sent anything. */
-  get heardAt(): number {
-    return this.#heardAt;
-  }
-
-  write(text: string): void {
-    this.#socket.write(text);
-  }
-
-  /** Ends the connection; `why` is told to the owner, in words that follow the address. */
-  destroy(why: string): void {
-    this.#why ??= why;
-    this.#isDestroyed = true;
-    this.#socket.destroy();
-  }
-
-  #line(line: string): void {
-    if (this.#isDestroyed || line.trim() === '') return;
-    let reply: Reply & { id?: unknown };
-    try {
-      reply = JSON.parse(line);
-      if (reply === null || typeof reply !== 'object') throw new SyntaxError('not an object');
-    } catch {
-      if (this.#socket.destroyed) this.#why ??= 'closed the connection in the middle of a reply';
-      else this.destroy(`does not speak this protocol: it sent ${JSON.stringify(shortened(line, 40))}`);
-      return;
-    }
-    const { id, ok } = reply;
-    if (id === undefined) {
-      this.#push(reply as unknown as Push, line.length);
-      return;
-    }
-    if (id === null && ok === false) {
-      const { message } = (reply.error ?? {}) as { message?: unknown };
-      this.destroy(`could not read what it was sent: ${message}`);
-      return;
-    }
-    const call = this.inFlight.get(id as number);
-    // The reply to a call that was given up meanwhile.
-    if (call === undefined) return;
-    if (typeof ok !== 'boolean') {
-      this.destroy(`sent a reply without "ok": ${shortened(line, 40)}`);
-      return;
-    }
-    this.inFlight.delete(id as number);
-    this.#owner.replied(this, call, reply, line);
-  }
-
-  /** One for a stream that was closed from here may still be on its way. */
-  #push(push: Push, size: number): void {
-    const stream = this.streams.get(push.watch);
-    if (push.closed !== undefined) this.streams.delete(push.watch);
-    stream?.pushed(push, size, this.name);
-  }
-
-  #lose(): void {
-    if (this.#isLost) return;
-    this.#isLost = true;
-    this.#owner.lost(this, this.#why ?? 'closed the connection');
-  }
-}
+/** Opens a connection to a node. */
+export type Dial = (address: Address, owner: LinkOwner) => Link;

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { Call } from '../../client/call.ts';
 import type { ClientError } from '../../client/client.ts';
 import { Exchange } from '../../client/exchange.ts';
+import { LineLink } from '../../client/line-link.ts';
 import { parseAddresses } from '../../client/roster.ts';
 import type { Push, Stream } from '../../client/transport.ts';
 import type { Success } from '../../src/wire/reply.ts';
@@ -32,7 +33,13 @@ describe('the streams of a client', () => {
   const server = async (act: (request: Heard, socket: Socket, nth: number) => void): Promise<Scripted> =>
     closing(await scripted(act));
   const exchange = (addresses: string | string[]): Exchange =>
-    closing(new Exchange(parseAddresses(addresses), { isImpatient: false, session: undefined }));
+    closing(
+      new Exchange(parseAddresses(addresses), {
+        dial: (address, owner) => new LineLink(address, owner),
+        isImpatient: false,
+        session: undefined,
+      }),
+    );
   const push = (socket: Socket, body: object) => socket.write(`${JSON.stringify(body)}\n`);
 
   function follow(user: Exchange): Told {
