@@ -13,7 +13,9 @@ const LAST = STAGES.at(-1)?.number ?? 0;
 const USAGE = `usage: npm run chaos -- [FLAGS]
 
 Real nodes, disks and sockets, clients that contend, and faults drawn from a seed: what was acknowledged must be
-there, in an order that explains what everyone saw, and service must be back within 3 s of each healing.
+there, in an order that explains what everyone saw, and service must be back within 3 s of each healing. What the
+disks do is played by a module that is loaded into each node (--import), save a full one, where a small disk can be
+mounted.
 
   --minutes N        so many minutes of faults; 2 unless told
   --seed N           the same faults at the same times as the run that printed this seed

@@ -140,7 +140,10 @@ export class Trial {
 
   /** Looks at what is there, and at what the clients have seen. */
   async judge(): Promise<void> {
-    const { verdicts } = this.#world;
+    const { verdicts, cluster } = this.#world;
+    for (const { id, state } of cluster.nodes) {
+      verdicts.check('no node ends of itself', state === 'running', `${id} is ${state} at the end`);
+    }
     const leader = await this.#world.cluster.leader(SERVICE_PATIENCE);
     const isLed = verdicts.check('there is a leader at the end', leader !== undefined, 'there is none');
     if (isLed) {

@@ -32,7 +32,7 @@ export const fileFaults = {
       return async () => {
         await world.revive([id]);
         world.check(
-          'damage',
+          'a torn record is dropped with a warning',
           world.hasSaid(id, 'a write was interrupted'),
           `${id} did not mention the torn record in ${path}`,
         );
@@ -59,7 +59,11 @@ export const fileFaults = {
           new RegExp(`${path} is damaged at byte \\d+`),
           `a bit flipped at byte ${at}`,
         );
-        world.check('damage', readFileSync(path).equals(bytes), `${id} has changed the damaged ${path}`);
+        world.check(
+          'a damaged file is left as it is',
+          readFileSync(path).equals(bytes),
+          `${id} has changed the damaged ${path}`,
+        );
         renameSync(copy, path);
       }
       return () => world.revive([id]);
