@@ -5,6 +5,7 @@ import { LIMITS } from '../wire/limits.ts';
 import { OPS, opsOfStage, type Request } from '../wire/ops.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
 import { VERSION } from '../wire/version.ts';
+import { removalOf } from './handshake.ts';
 import type { LineServer } from './server.ts';
 
 /** A member of the cluster as `status` and `members` show it. */
@@ -54,11 +55,6 @@ export interface RaftFacts {
 const NO_RAFT: RaftFacts = { term: 0, commit: 0, applied: 0, log: { first: 0, last: 0, bytes: 0 }, hash: '' };
 
 const startedAt = performance.now();
-
-/** What to tell whoever asks a node that is no member any more. */
-export function removalOf(node: string): string {
-  return `${node} was removed from its cluster: stop it, or add it again with add-learner; ask another node for data`;
-}
 
 /** Answers the operations that are about the node asked, the same at every stage. */
 export function answerAboutNode(request: Request, state: NodeState, server: LineServer): Outcome {

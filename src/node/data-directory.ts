@@ -15,6 +15,8 @@ export interface Identity {
   readonly list?: string;
   /** Tells this directory from every other, and from one that the same node had and lost. */
   readonly instance?: string;
+  /** Those of the other nodes, as they were when this one first met each. */
+  readonly peers?: Readonly<Record<string, string>>;
 }
 
 /** Where everything is in a data directory. */
@@ -56,7 +58,7 @@ export class DataDirectory {
     if (!reader.next() || !reader.isSound) damaged(this.node, 0, 'it is not one sound record');
     const content = parseJson(reader.json);
     const end = reader.end;
-    const { format, node, cluster, list, instance } = (content ?? {}) as Record<string, unknown>;
+    const { format, node, cluster, list, instance, peers } = (content ?? {}) as Record<string, unknown>;
     if (typeof format === 'number' && format > FORMAT) {
       const words = `${this.node} says format ${format}, and this version reads format ${FORMAT}: use the version of raftline that wrote ${this.path}, or a later one. Nothing was changed.`;
       throw new DataError('future', words, this.node, 0);
@@ -72,6 +74,7 @@ export class DataDirectory {
       cluster,
       ...(list !== undefined && { list }),
       ...(typeof instance === 'string' && { instance }),
+      ...(isTable(peers) && { peers }),
     };
   }
 
@@ -102,6 +105,13 @@ export class DataDirectory {
     }
     this.#files.rename(temporary, this.node);
     this.syncDirectory(this.path);
+  }
+
+  /** Writes which data directory another node has. */
+  remember(peer: string, instance: string): void {
+    const found = this.identity();
+    if (found === undefined) throw new Error(`${this.node} is missing`);
+    this.claim({ ...found, peers: { ...found.peers, [peer]: instance } });
   }
 
   /** Writes that the node is now part of a cluster. */
@@ -136,4 +146,9 @@ export class DataDirectory {
     this.syncDirectory(this.path);
     this.syncDirectory(dirname(this.path));
   }
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every(mark => typeof mark === 'string');
 }

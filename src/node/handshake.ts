@@ -12,8 +12,10 @@ export interface Handshake {
   readonly address?: string;
   /** From stage 8: the entry of the configuration by which the caller knows itself as a member; 0 while none does. */
   readonly member?: number;
-  /** From stage 8: the mark of the data directory with which the node that is called was added. */
+  /** From stage 8: the mark of the data directory that the node that is called is known to have, if it is known. */
   readonly expects?: string | undefined;
+  /** From stage 8: the mark of the caller's own. */
+  readonly instance?: string;
 }
 
 /** What a node whose members can change tells others of itself, and judges them by. */
@@ -26,9 +28,11 @@ export interface Acquaintance {
   readonly isRemoved: boolean;
   /** The nodes that it has to do with, as its log says at this moment. */
   readonly contacts: Readonly<Record<string, string>>;
-  /** The mark of its own data directory, and those with which others were added. */
+  /** The mark of its own data directory, and those of others: with which they were added, or first met. */
   readonly instance: string;
   readonly instances: Readonly<Record<string, string>>;
+  /** Keeps the mark of a node that is met for the first time, durably. */
+  readonly remember: (id: string, instance: string) => void;
 }
 
 /** The handshake of a node whose members can change; it is read anew at each greeting, since what the node knows of itself changes. */
@@ -48,6 +52,9 @@ export function greeting(fixed: Handshake, acquaintance: () => Acquaintance): Ha
     },
     get expects() {
       return acquaintance().instances[to];
+    },
+    get instance() {
+      return acquaintance().instance;
     },
   };
 }
@@ -78,6 +85,23 @@ export function misdialled(
 }
 
 /**
+ * What is wrong with a caller that is a member: it may have lost its data, and with it the votes that it gave. One
+ * that is met for the first time is remembered, so that it cannot come back as another; one that was added since, as
+ * far as it says, is for the log to tell.
+ */
+export function changed(
+  { from, instance, member }: Readonly<Record<string, unknown>>,
+  { acquaintance }: Called,
+): Failure | undefined {
+  if (acquaintance === undefined || typeof from !== 'string' || typeof instance !== 'string')
+    return undefined;
+  if (Number(member) > acquaintance.latest) return undefined;
+  const known = acquaintance.instances[from];
+  if (known === undefined) acquaintance.remember(from, instance);
+  return known === undefined || known === instance ? undefined : mismatch(lostData(from));
+}
+
+/**
  * What is wrong with a caller that this node has nothing to do with as far as it knows, or undefined when it may
  * know more: a leader has to be listened to although one's own configuration lacks it (§6).
  */
@@ -101,6 +125,11 @@ export function unknown(
 /** Why a node that is a member, and whose data directory is another than it was, must not go on. */
 export function lostData(id: string): string {
   return `${id} has lost its data, and with it the votes it gave: remove it with remove-node, then add it as a new node under a new id`;
+}
+
+/** What to tell whoever asks a node that is no member any more. */
+export function removalOf(node: string): string {
+  return `${node} was removed from its cluster: stop it, or add it again with add-learner; ask another node for data`;
 }
 
 function mismatch(words: string, details?: Record<string, unknown>): Failure {

@@ -44,6 +44,10 @@ export interface OpenedJournal {
   readonly cluster: string | null;
   /** Tells this directory from every other. */
   readonly instance: string;
+  /** The marks of the other nodes' directories, as they were when this node first met each. */
+  readonly peers: Readonly<Record<string, string>>;
+  /** Writes the mark of one more. */
+  readonly remember: (peer: string, instance: string) => void;
   /** Writes that the node is part of a cluster from now on. */
   readonly join: (cluster: string) => void;
 }
@@ -151,6 +155,8 @@ class Opening {
       state,
       cluster: found?.cluster ?? cluster,
       instance,
+      peers: found?.peers ?? {},
+      remember: (peer, mark) => directory.remember(peer, mark),
       join: name => directory.join(name),
     };
   }

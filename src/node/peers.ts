@@ -3,7 +3,7 @@ import type { Codec, Parcel, Transport, TransportListener } from '../ports/trans
 import { isNodeId, type NodeAddress, parseAddress } from '../wire/address.ts';
 import { type Failure, failure } from '../wire/errors.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
-import { type Acquaintance, greeting, type Handshake, misdialled, unknown } from './handshake.ts';
+import { type Acquaintance, changed, greeting, type Handshake, misdialled, unknown } from './handshake.ts';
 import { logger } from './log.ts';
 import { ParcelReader } from './parcel.ts';
 
@@ -202,8 +202,9 @@ export class Peers<Message> implements Transport<Message> {
     const here = this.#here;
     const refusal = misdialled(hello, here);
     if (refusal !== undefined) return refusal;
-    if (typeof from === 'string' && Object.hasOwn(this.#contacts, from)) return undefined;
-    return unknown(hello, here) ?? notDialable(from, address);
+    const isContact = typeof from === 'string' && Object.hasOwn(this.#contacts, from);
+    const stranger = isContact ? undefined : (unknown(hello, here) ?? notDialable(from, address));
+    return stranger ?? changed(hello, here);
   }
 
   #session(from: string, connection: PeerConnection, closed: () => void): PeerSession {

@@ -40,7 +40,15 @@ export interface Membership {
 }
 
 /** What a node knows of itself before it is a member of anything. */
-const NOBODY = { member: 0, latest: 0, settled: 0, isRemoved: false, contacts: {}, instances: {} };
+const NOBODY = {
+  member: 0,
+  latest: 0,
+  settled: 0,
+  isRemoved: false,
+  contacts: {},
+  instances: {},
+  remember: () => {},
+};
 
 /** Where a node stands: it waits for a cluster, or is part of one, and then has its replica and its ways to the others. */
 export class Standing {
@@ -48,9 +56,12 @@ export class Standing {
   /** Where this node listens. */
   #address: string;
   #membership: Membership | undefined;
+  /** The marks of the data directories of other nodes. */
+  readonly #met: Map<string, string>;
 
   constructor(options: StandingOptions, address: string) {
     this.#options = options;
+    this.#met = new Map(Object.entries(options.journal.peers));
     this.#address = address;
   }
 
@@ -120,7 +131,12 @@ export class Standing {
       isRemoved: state.isRemoved,
       contacts: state.contacts,
       instance: journal.instance,
-      instances,
+      // A node that was removed and added again is known by the directory with which it was added.
+      instances: { ...Object.fromEntries(this.#met), ...instances },
+      remember: (peer, mark) => {
+        this.#met.set(peer, mark);
+        journal.remember(peer, mark);
+      },
     };
   }
 

@@ -1,6 +1,6 @@
 import type { NodeAddress } from '../wire/address.ts';
 import { type Failure, failure } from '../wire/errors.ts';
-import { removalOf } from './about.ts';
+import { removalOf } from './handshake.ts';
 import type { Core } from './host.ts';
 import type { Responder } from './server.ts';
 

@@ -125,4 +125,21 @@ describe('stage 8: a node that is added', function () {
     await cluster.set('n1', '/a', '1');
     await cluster.agree('n1', 'n2', 'n3');
   });
+
+  it('with the cluster, and has lost its data, is not listened to, whoever has restarted meanwhile', async () => {
+    const nodes = ['n1', 'n2'].map(id => ({ id, address: cluster.address(id) }));
+    expect((await cluster.set('n1', '/a', '1')).ok).to.equal(true);
+    await cluster.stop('n2');
+    cluster.wipe('n2');
+    await cluster.stop('n1');
+    await cluster.start('n1');
+    await cluster.start('n2', { nodes });
+    // It believes that it begins a cluster of two with n1; n1 remembers another n2.
+    const looksForVotes = async () => (await cluster.status('n2')).role === 'candidate';
+    await eventually('it asks in vain', looksForVotes);
+    const { error } = await cluster.ask('n1', { op: 'set', key: '/b', value: '1', timeout: 1_000 });
+    expect(error?.code).to.be.oneOf(['NO_LEADER', 'TIMEOUT']);
+    expect((await cluster.ask('n1', { op: 'get', key: '/a', read: 'stale' })).value).to.equal('1');
+    expect(await cluster.status('n2')).to.include({ commit: 1 });
+  });
 });
