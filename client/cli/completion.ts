@@ -1,4 +1,5 @@
 import type { Client } from '../client.ts';
+import { LEASE_WORDS } from './lease.ts';
 import { PROMPT_WORDS } from './prompt.ts';
 import { CLIENT_VERBS } from './verbs.ts';
 import { quoteWord } from './words.ts';
@@ -8,7 +9,7 @@ const PATIENCE = 500;
 /** Keys offered at most. */
 const MOST_KEYS = 100;
 /** Verbs whose first word is a key. */
-const ABOUT_KEYS: ReadonlySet<string> = new Set(['get', 'set', 'remove', 'list']);
+const ABOUT_KEYS: ReadonlySet<string> = new Set(['get', 'set', 'remove', 'list', 'watch']);
 
 /** What may stand where the line ends, and the part of the line that it would replace. Never fails. */
 export async function complete(client: Client, line: string): Promise<[string[], string]> {
@@ -35,6 +36,7 @@ export async function complete(client: Client, line: string): Promise<[string[],
       ),
       last,
     ];
+  if (words.length === 2 && name === 'lease') return [startingWith(last, LEASE_WORDS), last];
   if (words.length === 2 && ABOUT_KEYS.has(name)) return [await keys(client, last), last];
   return [[], last];
 }

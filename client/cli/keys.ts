@@ -29,7 +29,7 @@ export const get = clientVerb({
 export const set = clientVerb({
   name: 'set',
   about: 'writes a key',
-  usage: 'set KEY VALUE [--if-mod N | --if-absent]',
+  usage: 'set KEY VALUE [--if-mod N | --if-absent] [--lease ID]',
   details: `Writes the key and prints its new revision ("mod"). A VALUE of - reads standard input, to the last byte.
 With a condition that does not hold, nothing is written, and the exit status is 1.
 
@@ -40,11 +40,12 @@ With a condition that does not hold, nothing is written, and the exit status is 
   flags: {
     'if-mod': { type: 'integer', value: 'N', about: 'only if its revision is still N (0: it is absent)' },
     'if-absent': { type: 'boolean', about: 'only if there is no such key yet' },
+    lease: { type: 'integer', value: 'ID', about: 'the lease that the key ends with', least: 1 },
   },
   words: [2, 2],
   async perform(call, session) {
     const [key = '', given = ''] = call.words;
-    const { 'if-mod': mod, 'if-absent': absent } = call.flags;
+    const { 'if-mod': mod, 'if-absent': absent, lease } = call.flags;
     if (mod !== undefined && absent) throw new UsageError('set: give --if-mod or --if-absent, not both');
     if (given === '-' && session.isPrompt) {
       throw new UsageError(
@@ -53,7 +54,7 @@ With a condition that does not hold, nothing is written, and the exit status is 
     }
     const value = given === '-' ? await valueFromInput() : given;
     const condition = mod !== undefined ? { mod } : absent ? { absent: true } : undefined;
-    const done = await ask<SetReply>('set', { key, value, if: condition }, call, session);
+    const done = await ask<SetReply>('set', { key, value, if: condition, lease }, call, session);
     if (!call.flags.json) await print(`${quoted(key)} is set, mod ${done.mod}`);
     return 0;
   },

@@ -3,11 +3,6 @@ import { visible } from './print.ts';
 
 /** Verbs still to come, and the stage that brings each. */
 const LATER_VERBS: ReadonlyMap<string, number> = new Map([
-  ['watch', 4],
-  ['txn', 4],
-  ['lease', 6],
-  ['lock', 6],
-  ['elect', 6],
   ['backup', 7],
 ]);
 

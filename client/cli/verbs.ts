@@ -9,8 +9,13 @@ import {
   transferLeader,
 } from './cluster-verbs.ts';
 import { get, list, remove, set } from './keys.ts';
+import { lease } from './lease.ts';
+import { elect, lock } from './lock.ts';
 import { hello, ping } from './node-verbs.ts';
+import { register, services } from './services.ts';
 import { status } from './status.ts';
+import { txn } from './txn.ts';
+import { watch } from './watch.ts';
 
 /** The verbs that ask a node, in the order that help shows them. */
 export const CLIENT_VERBS: readonly ClientVerb[] = [
@@ -18,6 +23,13 @@ export const CLIENT_VERBS: readonly ClientVerb[] = [
   set,
   remove,
   list,
+  txn,
+  watch,
+  lease,
+  lock,
+  elect,
+  register,
+  services,
   status,
   members,
   init,

@@ -8,7 +8,10 @@ import { VERSION } from '../../src/wire/version.ts';
 import { PROGRAM, type Ran, type RunOptions, raftline, startProgram } from './program.ts';
 import { deadAddress, refusal, reply, type Scripted, scripted, startNode } from './servers.ts';
 
-const VERBS = ['get', 'set', 'remove', 'list', 'status', 'ping', 'hello', 'repl', 'serve'];
+const VERBS = [
+  ...['get', 'set', 'remove', 'list', 'txn', 'watch', 'lease', 'lock', 'elect', 'register', 'services'],
+  ...['status', 'ping', 'hello', 'repl', 'serve'],
+];
 
 describe('the command line', () => {
   let node: RunningNode;
@@ -171,8 +174,7 @@ describe('the command line', () => {
       [['frobnicate'], 'the verbs are get, set'],
       [['get', '--jsn', '/k'], 'did you mean --json?'],
       [['--verson'], 'did you mean --version?'],
-      [['lock', 'name', '--', 'true'], 'lock comes with stage 6'],
-      [['help', 'watch'], 'watch comes with stage 4'],
+      [['recover', '--survivor'], 'recover comes with stage 8'],
       [[], 'raftline --help'],
       [['set', '/k', 'v', '--if-absent', '--if-mod', '1'], 'not both'],
       [['get', '/k', '--address', 'nowhere'], 'nowhere:7001'],
