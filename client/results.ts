@@ -199,7 +199,12 @@ export interface ResetUpdate {
 
 export type WatchUpdate = EventsUpdate | ResetUpdate;
 
-/** A change of the cluster itself. */
+/** A change of the cluster itself. While no leader is known, its `id` and `address` are null. */
 export type ClusterEvent =
-  | { readonly type: 'leader'; readonly id: string; readonly address: string; readonly term: number }
+  | {
+      readonly type: 'leader';
+      readonly id: string | null;
+      readonly address: string | null;
+      readonly term: number;
+    }
   | { readonly type: 'members'; readonly members: readonly MemberStatus[] };

@@ -1,3 +1,4 @@
+import { ERRORS, type ErrorCode } from '../src/wire/errors.ts';
 import type { Success } from '../src/wire/reply.ts';
 import { Call, type Fields } from './call.ts';
 import { type ClientError, localError, replyError } from './client-error.ts';
@@ -43,7 +44,7 @@ export class LinkStream implements Stream {
   pushed(push: Push, size: number, address: string): void {
     if (this.#isOver) return;
     if (push.closed === undefined) this.#listener.pushed(push, size);
-    else this.end(replyError(push.closed, this.op, address, ''));
+    else this.end(closedBy(push.closed, this.op, address));
   }
 
   end(error: ClientError): void {
@@ -58,6 +59,16 @@ export class LinkStream implements Stream {
     this.#over(this);
   }
 }
+
+/** Why a node closed a stream. Its push makes no promises; those of its code are known. */
+function closedBy(closed: unknown, op: string, address: string): ClientError {
+  const { code } = (closed ?? {}) as { code?: unknown };
+  const known = typeof code === 'string' && Object.hasOwn(ERRORS, code) ? ERRORS[code as ErrorCode] : UNKNOWN;
+  return replyError({ ...known, ...(closed as object) }, op, address, '');
+}
+
+/** A stream changes nothing, and can be asked for again. */
+const UNKNOWN = { definite: true, retry: true };
 
 /**
  * The streams of one client, and a look now and then at the node that they come from.

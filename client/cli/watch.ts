@@ -88,7 +88,9 @@ async function watchCluster(call: Call, { client }: Session, signal: AbortSignal
 }
 
 function clusterLine(event: ClusterEvent): string {
-  if (event.type === 'leader') return line('leader', event.id, event.address, `term ${event.term}`);
+  if (event.type === 'leader') {
+    return line('leader', event.id ?? 'none', event.address ?? '', `term ${event.term}`);
+  }
   return line('members', ...event.members.map(({ id, address, role }) => `${id} ${address} ${role}`));
 }
 

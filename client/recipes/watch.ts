@@ -55,18 +55,25 @@ export async function* watch(
   }
 }
 
-/** Changes of the leader and of the members, again and again from whichever node is at hand. */
+/** The leader and the members, and whenever they are not what they were, as the node at hand sees them. */
 export async function* watchCluster(
   wire: Wire,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ClusterEvent, void, void> {
   const patience = new Patience(wire.timeout);
+  /** What was told last of each type: every new stream begins by telling it again. */
+  const told = new Map<string, string>();
   for (;;) {
     try {
       if (signal?.aborted) throw interrupted('watch', signal);
       for await (const push of follow(wire, { cluster: true }, signal)) {
         if (push.isReply) patience.begun();
-        yield* (push.events ?? []) as unknown as readonly ClusterEvent[];
+        for (const event of (push.events ?? []) as unknown as readonly ClusterEvent[]) {
+          const text = JSON.stringify(event);
+          if (told.get(event.type) === text) continue;
+          told.set(event.type, text);
+          yield event;
+        }
       }
     } catch (error) {
       await patience.endure(error, signal);

@@ -86,13 +86,26 @@ describe('a watch of the client', () => {
       if (nth === 2) push(socket, 12);
       else {
         push(socket, 11);
-        const closed = { code: 'SLOW_CONSUMER', message: 'slow', definite: true, retry: true, resume: 12 };
+        const closed = { code: 'SLOW_CONSUMER', message: 'slow', resume: 12 };
         socket.write(`${JSON.stringify({ watch: 1, closed })}\n`);
       }
     });
     expect(revs(await take(client(node.address).watch('/a/'), 2))).to.deep.equal([11, 12]);
     expect(node.heard[1]).to.include({ from: 12 });
   });
+
+  for (const code of ['SHUTTING_DOWN', 'SLOW_CONSUMER', 'A_CODE_OF_TOMORROW']) {
+    it(`goes on where it was when the node closes it with ${code}`, async () => {
+      const node = await server((request, socket, nth) => {
+        opened(socket, request, 10);
+        push(socket, 10 + nth);
+        if (nth === 1)
+          socket.write(`${JSON.stringify({ watch: 1, closed: { code, message: 'so it is' } })}\n`);
+      });
+      expect(revs(await take(client(node.address).watch('/a/'), 2))).to.deep.equal([11, 12]);
+      expect(node.heard[1]).to.include({ from: 12 });
+    });
+  }
 
   const ENTRY = { key: '/a/k', value: 'now', create: 3, mod: 60, version: 4 };
 
@@ -111,7 +124,8 @@ describe('a watch of the client', () => {
           if (how === 'as a refusal') reply(socket, request.id, { ok: false, error });
           else {
             opened(socket, request, 40);
-            socket.write(`${JSON.stringify({ watch: 1, closed: error })}\n`);
+            const { definite, retry, ...closed } = error;
+            socket.write(`${JSON.stringify({ watch: 1, closed })}\n`);
           }
         }
       });
