@@ -154,7 +154,8 @@ describe('the command line', () => {
     expect({ status, signal, err }).to.deep.equal({ status: 0, signal: null, err: '' });
   });
 
-  it('says of every verb how it is used', async () => {
+  it('says of every verb how it is used', async function () {
+    this.timeout(120_000).slow(10_000);
     const { out, status } = await raftline(['--help']);
     expect(status).to.equal(0);
     for (const verb of VERBS) {

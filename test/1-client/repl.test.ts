@@ -45,7 +45,7 @@ describe('the prompt', () => {
     expect((await pipe('get /a', 'get /none')).status).to.equal(1);
     expect((await pipe('gte /a')).err).to.include('did you mean get?');
     expect((await pipe('set /a -')).status).to.equal(2);
-    expect((await pipe('lock x')).err).to.include('stage 6');
+    expect((await pipe('lock x -- ls')).err).to.include('run it from a shell');
   });
 
   it('sends a line of the protocol as it is, and prints the reply as it comes', async () => {
@@ -102,7 +102,8 @@ describe('the prompt', () => {
     for (const key of ['/app/db', '/app/dx/1', '/app/dx/2', '/with space']) await client.set(key, 'v');
     expect(await complete(client, 'g')).to.deep.equal([['get '], 'g']);
     expect(await complete(client, 'he')).to.deep.equal([['hello ', 'help '], 'he']);
-    expect(await complete(client, 'help l')).to.deep.equal([['list '], 'l']);
+    expect(await complete(client, 'help l')).to.deep.equal([['list ', 'lease ', 'lock '], 'l']);
+    expect(await complete(client, 'lease re')).to.deep.equal([['renew ', 'revoke '], 're']);
     expect(await complete(client, 'get /a')).to.deep.equal([['/app/'], '/a']);
     expect(await complete(client, 'get /app/d')).to.deep.equal([['/app/db ', '/app/dx/'], '/app/d']);
     expect(await complete(client, 'set /app/db --if')).to.deep.equal([['--if-mod ', '--if-absent '], '--if']);

@@ -132,7 +132,7 @@ describe('the command line of transactions, watches, leases, locks, elections an
       const leaders = () =>
         watch.out.filter(line => line.startsWith('leader\t')).map(line => line.split('\t')[1]);
       await eventually('the leader is there', () => leaders().at(-1) === leader);
-      expect(watch.out.find(line => line.startsWith('leader\t'))).to.match(
+      expect(watch.out.findLast(line => line.startsWith('leader\t'))).to.match(
         /^leader\tn\d\t127\.0\.0\.1:\d+\tterm \d+$/,
       );
       const to = real.cluster.ids.find(id => id !== leader) ?? '';
