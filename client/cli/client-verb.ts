@@ -7,7 +7,7 @@ import type { Call, Flag, Verb } from './verb.ts';
 
 const DEFAULT_ADDRESS = '127.0.0.1:7001';
 
-/** Seconds that the cluster remembers the changes of a program that ends as soon as they are answered. */
+/** Seconds that the cluster remembers the changes of a verb that has a session, once it has ended. */
 const SESSION = 60;
 
 /** How every client verb finds its node, and how long it waits. */
@@ -36,6 +36,11 @@ export interface Session {
 
 /** A verb that asks a node; at the prompt, all share one client. */
 export interface ClientVerb extends Verb {
+  /**
+   * Its changes are numbered, so that it outlasts a lost answer by itself. A verb that makes one change and ends does
+   * without: it would cost as much again, and whoever waits for it can see for themselves what became of it.
+   */
+  readonly hasSession?: true;
   perform(call: Call, session: Session): Promise<number>;
 }
 
@@ -45,7 +50,7 @@ export function clientVerb(verb: Omit<ClientVerb, 'run'>): ClientVerb {
     flags: { ...verb.flags, ...CLIENT_FLAGS },
     async run(call) {
       endWithReader();
-      const client = clientFor(call);
+      const client = clientFor(call, verb.hasSession);
       try {
         return await verb.perform(call, { client, signal: undefined, isPrompt: false });
       } finally {
@@ -61,12 +66,11 @@ export function addressesOf(call: Call): Address[] {
 }
 
 /** The client that a command line asks for. Someone waits for it, so it does not wait for nodes to come back. */
-export function clientFor(call: Call): Client {
+export function clientFor(call: Call, hasSession = false): Client {
   const { timeout } = call.flags;
   const own = typeof timeout === 'number' ? { timeout } : {};
-  return whereFrom(call, addresses =>
-    connect(addresses, { failFast: true, session: { ttl: SESSION }, ...own }),
-  );
+  const session = hasSession && { ttl: SESSION };
+  return whereFrom(call, addresses => connect(addresses, { failFast: true, session, ...own }));
 }
 
 /** Makes something of the addresses, and says where they come from when that cannot be done. */

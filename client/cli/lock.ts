@@ -24,6 +24,7 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 export const lock = clientVerb({
   name: 'lock',
+  hasSession: true,
   about: 'runs a command while holding a lock',
   usage: 'lock NAME [--wait SECONDS] -- COMMAND…',
   details: `Waits for the lock, first come, first served, runs COMMAND, releases the lock, and exits as COMMAND did. Signals go
@@ -123,6 +124,7 @@ async function statusOf(child: ChildProcess, command: string): Promise<number> {
 
 export const elect = clientVerb({
   name: 'elect',
+  hasSession: true,
   about: 'stands for election, and leads until Ctrl-C',
   usage: 'elect NAME VALUE',
   details: `Waits until nobody before it leads, says so, and leads until Ctrl-C; VALUE is what others read of it, under

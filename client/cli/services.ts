@@ -7,6 +7,7 @@ import { UsageError } from './usage-error.ts';
 
 export const register = clientVerb({
   name: 'register',
+  hasSession: true,
   about: 'lets others find an instance of a service, until Ctrl-C',
   usage: 'register SERVICE ID ADDRESS [--meta JSON]',
   details: `The instance is there for as long as this process is, and is taken out when it ends; when it is killed, within the

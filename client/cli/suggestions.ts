@@ -2,9 +2,7 @@ import { nearest } from '../../src/wire/text.ts';
 import { visible } from './print.ts';
 
 /** Verbs still to come, and the stage that brings each. */
-const LATER_VERBS: ReadonlyMap<string, number> = new Map([
-  ['backup', 7],
-]);
+const LATER_VERBS: ReadonlyMap<string, number> = new Map([['backup', 7]]);
 
 /** What is to be said of a word that is no verb: when it will be, or what may have been meant. */
 export function unknownVerb(name: string, known: readonly string[]): string {
