@@ -175,7 +175,6 @@ describe('the command line', () => {
       [['frobnicate'], 'the verbs are get, set'],
       [['get', '--jsn', '/k'], 'did you mean --json?'],
       [['--verson'], 'did you mean --version?'],
-      [['recover', '--survivor'], 'recover comes with stage 8'],
       [[], 'raftline --help'],
       [['set', '/k', 'v', '--if-absent', '--if-mod', '1'], 'not both'],
       [['get', '/k', '--address', 'nowhere'], 'nowhere:7001'],
