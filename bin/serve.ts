@@ -11,6 +11,7 @@ import { OPS } from '../src/wire/ops.ts';
 import { nearest } from '../src/wire/text.ts';
 import { FIRST_STAGE_WITH_DATA, STAGES, type Stage } from '../stages/stages.ts';
 import { COMPACTION_FLAGS, readLimits } from './compaction-flags.ts';
+import { HISTORY_FLAGS, readHistory } from './history-flags.ts';
 import { parseRendezvous } from './rendezvous.ts';
 import { readTiming, TIMING_FLAGS } from './timing-flags.ts';
 
@@ -89,6 +90,7 @@ comes later is a learner. Both are harmless on restart.
     },
     ...TIMING_FLAGS,
     ...COMPACTION_FLAGS,
+    ...HISTORY_FLAGS,
     'peer-proxy': {
       type: 'string',
       value: 'http://ID@ADDRESS',
@@ -157,6 +159,7 @@ function readOptions(call: Call, stage: Stage): NodeOptions {
     (usual === undefined || stage.number === 3 ? undefined : readTransport(usual, stage));
   const grpcListen = named('grpc-listen', parseAddress);
   const limits = readLimits(call);
+  const history = readHistory(call);
   if (stage.nodes === 1 && nodes !== undefined && nodes.length > 1) {
     refuse(
       'BAD_REQUEST',
@@ -181,6 +184,7 @@ function readOptions(call: Call, stage: Stage): NodeOptions {
     ...(peerProxy && { peerProxy }),
     ...(timing && { timing }),
     ...(limits && { limits }),
+    ...(history && { history }),
     ...(data && stage.number >= FIRST_STAGE_WITH_DATA && { data }),
   };
 }

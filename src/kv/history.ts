@@ -18,6 +18,10 @@ export interface HistoryBounds {
   readonly characters: number;
 }
 
+export const UNBOUNDED_HISTORY: HistoryBounds = {
+  revisions: Number.POSITIVE_INFINITY,
+  characters: Number.POSITIVE_INFINITY,
+};
 export const DEFAULT_HISTORY: HistoryBounds = { revisions: 10_000, characters: 67_108_864 };
 export const NO_HISTORY: HistoryBounds = { revisions: 0, characters: 0 };
 
@@ -37,7 +41,7 @@ interface Kept {
  * it goes with the image, since a watch goes on where it was when its node comes back.
  */
 export class History {
-  readonly bounds: HistoryBounds;
+  #bounds: HistoryBounds;
   /** Revisions in order, in pieces; the first piece may begin with some that are compacted. */
   #pieces: Kept[][] = [];
   /** The revision of the first item of the first piece. */
@@ -48,7 +52,7 @@ export class History {
 
   /** None, or a copy of another at a cost that does not grow with what it holds. */
   constructor(bounds: HistoryBounds, from?: History) {
-    this.bounds = bounds;
+    this.#bounds = bounds;
     if (from === undefined) return;
     // Only the last piece still changes.
     this.#pieces = from.#pieces.map((piece, at) => (at === from.#pieces.length - 1 ? [...piece] : piece));
@@ -56,6 +60,17 @@ export class History {
     this.#last = from.#last;
     this.#compacted = from.#compacted;
     this.#characters = from.#characters;
+  }
+
+  get bounds(): HistoryBounds {
+    return this.#bounds;
+  }
+
+  /** Keeps no more than this from now on. */
+  limit(bounds: HistoryBounds): void {
+    this.#bounds = bounds;
+    if (bounds.revisions === 0) this.begin(this.#last);
+    this.#compact();
   }
 
   /** The last revision that is no longer here; 0 when all are. */
@@ -84,7 +99,7 @@ export class History {
   /** Adds the revision after the last. */
   add(revision: Revision): void {
     this.#last += 1;
-    if (this.bounds.revisions === 0) {
+    if (this.#bounds.revisions === 0) {
       this.begin(this.#last);
       return;
     }
@@ -115,7 +130,7 @@ export class History {
   }
 
   #compact(): void {
-    const { revisions, characters } = this.bounds;
+    const { revisions, characters } = this.#bounds;
     while (this.#last - this.#compacted > revisions || this.#characters > characters) {
       this.#compacted += 1;
       this.#characters -= this.#kept(this.#compacted).characters;

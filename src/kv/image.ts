@@ -1,5 +1,5 @@
 import type { Outcome } from '../wire/reply.ts';
-import { DEFAULT_HISTORY, type KeyEvent } from './history.ts';
+import { type KeyEvent, UNBOUNDED_HISTORY } from './history.ts';
 import { type Entry, Store } from './store.ts';
 
 /**
@@ -49,15 +49,11 @@ interface Head {
 
 /** Builds a state from its image. Throws where the values are no image; what is wrong with one value shows at once. */
 export class ImageReader {
-  readonly #store: Store;
+  /** It keeps all of the history that it is given: how much that is to be, who takes it decides. */
+  readonly #store = new Store(undefined, UNBOUNDED_HISTORY);
   #head: Head | undefined;
   /** The events of the revision that is being read. */
   #revision: KeyEvent[] | undefined;
-
-  /** `history` says how much of the past the state is to keep. */
-  constructor(history = DEFAULT_HISTORY) {
-    this.#store = new Store(undefined, history);
-  }
 
   take(record: unknown): void {
     if (this.#head === undefined) this.#head = headOf(record);

@@ -187,6 +187,7 @@ export class Store {
     this.#digest = other.#digest;
     this.#leases = other.#leases;
     this.#sessions = other.#sessions;
+    other.#history.limit(this.#history.bounds);
     this.#history = other.#history;
     this.#rev = other.#rev;
     this.#time = other.#time;

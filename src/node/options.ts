@@ -1,3 +1,4 @@
+import type { HistoryBounds } from '../kv/history.ts';
 import type { Timing } from '../raft/timing.ts';
 import type { Address, NodeAddress } from '../wire/address.ts';
 import type { CompactionLimits } from './compaction.ts';
@@ -22,6 +23,8 @@ export interface NodeOptions extends ServerOptions {
   readonly timing?: Timing;
   /** From stage 7: after how much its log is compacted. */
   readonly limits?: CompactionLimits;
+  /** From stage 4: how many of the latest revisions it keeps for those who watch. */
+  readonly history?: HistoryBounds;
 }
 
 /** A node that runs in this process. */

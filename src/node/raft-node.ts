@@ -37,9 +37,12 @@ class RaftNode implements Service {
     this.#options = options;
     this.#journal = journal;
     this.#self = { id: options.id, address: formatAddress(options.listen) };
-    const { id, timing, limits } = options;
+    const { id, timing, limits, history } = options;
     const ports = { dial, codec: raftCodec, ask: askStatus, clock: systemClock, random: Math.random };
-    this.#standing = new Standing({ id, stage, journal, ...ports, timing, limits }, this.#self.address);
+    this.#standing = new Standing(
+      { id, stage, journal, ...ports, timing, limits, history },
+      this.#self.address,
+    );
     this.#server = new LineServer(this, options);
     this.#server.peers = {
       accept: (hello, connection) => this.#standing.accept(hello, connection, !this.#isInitialising),

@@ -1,3 +1,4 @@
+import { DEFAULT_HISTORY, type HistoryBounds } from '../kv/history.ts';
 import { Store } from '../kv/store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Recovered, Storage, StorageListener } from '../ports/storage.ts';
@@ -42,6 +43,8 @@ export interface ReplicaOptions {
   readonly timing?: Timing;
   /** From stage 7: when the log is compacted. */
   readonly limits?: CompactionLimits;
+  /** How many of the latest revisions are kept for those who watch. */
+  readonly history?: HistoryBounds;
   /** From stage 8: the cluster that it is a member of, … */
   readonly cluster?: string;
   /** … and how to ask a node that is to be added who it is. */
@@ -82,6 +85,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     random,
     timing = DEFAULT_TIMING,
     limits = DEFAULT_LIMITS,
+    history = DEFAULT_HISTORY,
     cluster = '',
     ask = notAsked,
     onContacts,
@@ -89,6 +93,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     this.#id = id;
     this.stage = stage.number;
     this.store = store;
+    store.history.limit(history);
     this.#storage = storage;
     this.#transport = transport;
     this.#clock = clock;

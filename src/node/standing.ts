@@ -1,3 +1,4 @@
+import type { HistoryBounds } from '../kv/history.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Recovered } from '../ports/storage.ts';
 import type { Codec } from '../ports/transport.ts';
@@ -30,6 +31,8 @@ export interface StandingOptions {
   readonly timing?: Timing | undefined;
   /** From stage 7: when the log is compacted. */
   readonly limits?: CompactionLimits | undefined;
+  /** From stage 4: how much of the past is kept for those who watch. */
+  readonly history?: HistoryBounds | undefined;
 }
 
 /** What a node has once it is part of a cluster. */
@@ -141,7 +144,7 @@ export class Standing {
   }
 
   #join(recovered: Recovered, known: string | null): void {
-    const { id, stage, journal, dial, codec, ask, clock, random, timing, limits } = this.#options;
+    const { id, stage, journal, dial, codec, ask, clock, random, timing, limits, history } = this.#options;
     const replica = new Replica({
       id,
       stage,
@@ -161,6 +164,7 @@ export class Standing {
       ...(known !== null && { cluster: known }),
       ...(timing && { timing }),
       ...(limits && { limits }),
+      ...(history && { history }),
     });
     const nodes = Object.entries(replica.configuration.nodes).map(([node, address]) => ({
       id: node,

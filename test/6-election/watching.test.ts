@@ -114,6 +114,24 @@ describe('watches of real nodes', function () {
     }
   });
 
+  it('begin no further back than a node was told to remember', async () => {
+    await cluster.stop();
+    cluster = await Cluster.start({
+      stage: 6,
+      nodes: 1,
+      data: join(data, 'one'),
+      flags: ['--history-revisions', '5'],
+    });
+    leader = await leaderOf(cluster.ids, ask);
+    let last = 0;
+    for (let n = 0; n < 20; n += 1) last = await set([leader], '/a', String(n));
+    const watcher = await connect(leader);
+    const { error } = await watcher.ask({ op: 'watch', key: '/a', from: last - 5 });
+    expect(error).to.include({ code: 'COMPACTED', compacted: last - 5, definite: true, retry: false });
+    expect(await watcher.ask({ op: 'watch', key: '/a', from: last - 4 })).to.include({ ok: true });
+    expect(await eventsUpTo(watcher, last)).to.have.length(5);
+  });
+
   it('show who leads, and who leads then', async () => {
     const [id = ''] = others();
     const watcher = await connect(id);

@@ -33,7 +33,7 @@ const object = (sample: string) => sample.startsWith('{');
 /** Which samples each field of PROTOCOL §1 could rightly hold. These are not sent: some of them would be obeyed. */
 const RIGHT: Readonly<Record<string, (sample: string) => boolean>> = {
   ...{ key: filled, value: text, prefix: text, after: text, read: () => false, to: filled },
-  ...{ prev: boolean, values: boolean, forward: boolean, cluster: boolean },
+  ...{ prev: boolean, values: boolean, forward: boolean, cluster: boolean, force: boolean },
   ...{ depth: positive, limit: positive, timeout: positive, ttl: positive, seq: positive, from: integer },
   ...{ lease: integer, session: integer, watch: integer },
   // biome-ignore lint/suspicious/noThenProperty: a field of txn
@@ -44,7 +44,7 @@ const RIGHT: Readonly<Record<string, (sample: string) => boolean>> = {
 };
 
 /** Every field of every operation, with a value of every wrong type. */
-export function wrongTypes({ connect }: Target): void {
+export function wrongTypes({ connect }: Pick<Target, 'connect'>): void {
   for (const [op, spec] of Object.entries(OPS) as [string, Op][]) {
     it(`refuses each field of ${op} with a value of each wrong type, by name`, async () => {
       const client = await connect();
