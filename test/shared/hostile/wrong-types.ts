@@ -37,7 +37,7 @@ const RIGHT: Readonly<Record<string, (sample: string) => boolean>> = {
   ...{ depth: positive, limit: positive, timeout: positive, ttl: positive, seq: positive, from: integer },
   ...{ lease: integer, session: integer, watch: integer },
   // biome-ignore lint/suspicious/noThenProperty: a field of txn
-  ...{ if: sample => sample === '[]', then: list, else: list, members: list, nodes: object },
+  ...{ if: sample => sample === '[]', then: list, else: list, members: list, expect: list, nodes: object },
   node: sample => object(sample) || filled(sample),
   id: sample => text(sample) || integer(sample),
   op: () => false,
