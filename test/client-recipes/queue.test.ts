@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { Call } from '../../client/call.ts';
 import type { Success } from '../../client/client.ts';
 import { Exchange } from '../../client/exchange.ts';
+import { LineLink } from '../../client/line-link.ts';
 import { type Place, Queue } from '../../client/recipes/queue.ts';
 import type { Wire } from '../../client/recipes/wire.ts';
 import { parseAddresses } from '../../client/roster.ts';
@@ -13,6 +14,7 @@ describe('the queue for a lock', function () {
 
   it('wakes only the next when its head goes', async () => {
     const exchange = new Exchange(parseAddresses(real.cluster.addresses), {
+      dial: (address, owner) => new LineLink(address, owner),
       isImpatient: false,
       session: {},
     });
