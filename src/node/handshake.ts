@@ -68,7 +68,7 @@ export interface Called {
 
 /** What is wrong with whom a handshake names, or undefined; who calls is not looked at yet. */
 export function misdialled(
-  { protocol, cluster, to, expects }: Readonly<Record<string, unknown>>,
+  { protocol, cluster, to, expects, member }: Readonly<Record<string, unknown>>,
   here: Called,
 ): Failure | undefined {
   if (protocol !== 1)
@@ -78,8 +78,9 @@ export function misdialled(
   if (to !== here.id) return mismatch(`this is ${here.id}, not ${named(to)}`);
   const instance = here.acquaintance?.instance;
   if (expects !== undefined && expects !== instance) return mismatch(lostData(here.id));
-  // Whoever knows an earlier node of this name knows of votes that this one has never given.
-  if (expects === undefined && here.acquaintance?.instances[here.id] !== undefined)
+  // A member that knows an earlier node of this name knows of votes that this one has never given. Who is no member
+  // yet counts no votes, and has to be heard: it may be this node's own learner, whose log is still to come.
+  if (expects === undefined && member !== 0 && here.acquaintance?.instances[here.id] !== undefined)
     return mismatch(`${here.id} was added since; the caller has yet to hear of it`, { retry: true });
   return undefined;
 }
