@@ -6,6 +6,8 @@ import { leaseNotFound, stepOf } from './steps.ts';
 import type { Store } from './store.ts';
 import { transact } from './transaction.ts';
 
+/** What is not compared when a change comes again: under what it comes, and when. */
+const NOT_PAYLOAD: ReadonlySet<string> = new Set(['session', 'seq', 'at']);
 /** Seconds that a session lives after its last use when nobody says. */
 const SESSION_TTL = 3_600;
 /** Leases and sessions at a time: each takes memory on every node, whoever asked for it. */
@@ -52,25 +54,25 @@ export function apply(store: Store, command: Command): Outcome {
  */
 function once(store: Store, command: ChangeRequest, id: number, seq: number): Outcome {
   const { sessions } = store;
-  const found = sessions.get(id);
-  if (found === undefined) {
+  const session = sessions.get(id);
+  if (session === undefined) {
     const words = `session ${id} has expired or never was, and this was not carried out; open another with op session`;
     return failed(failure('SESSION_EXPIRED', words));
   }
-  const session = sessions.use(found, store.time);
-  const { at, session: _, seq: __, ...payload } = command as ChangeRequest & { readonly at?: number };
-  const fingerprint = fingerprintOf(payload);
+  const fingerprint = fingerprintOf(command, NOT_PAYLOAD);
   const known = sessions.resultOf(id, seq);
   if (known !== undefined) {
+    sessions.use(session, store.time);
     const isSame = known.fingerprint.high === fingerprint.high && known.fingerprint.low === fingerprint.low;
     return isSame ? known.outcome : otherPayload(id, seq);
   }
   if (seq <= session.floor) {
+    sessions.use(session, store.time);
     const words = `session ${id} no longer remembers what became of ${seq}, and this was not carried out (again)`;
     return failed(failure('SESSION_EXPIRED', `${words}; read before you repeat it under a new seq`));
   }
   const outcome = change(store, command);
-  sessions.remember(session, seq, { fingerprint, outcome });
+  sessions.remember(session, seq, { fingerprint, outcome }, store.time);
   return outcome;
 }
 

@@ -2,12 +2,14 @@ import { type Hash, hashOfBoth, hashOfNumbers, hashOfText } from './digest.ts';
 
 /**
  * A hash of a JSON value: the same for two that say the same, in whatever order their fields stand. It tells a request
- * that is sent again from another one under the same number.
+ * that is sent again from another one under the same number. `except` names fields that do not count.
  */
-export function fingerprintOf(value: unknown): Hash {
+export function fingerprintOf(value: unknown, except?: ReadonlySet<string>): Hash {
   if (typeof value === 'string') return hashOfBoth(STRING, hashOfText(value));
   if (typeof value === 'object' && value !== null) {
-    return Array.isArray(value) ? ofList(value) : ofFields(value as Readonly<Record<string, unknown>>);
+    return Array.isArray(value)
+      ? ofList(value)
+      : ofFields(value as Readonly<Record<string, unknown>>, except);
   }
   return hashOfText(String(value));
 }
@@ -23,11 +25,11 @@ function ofList(items: readonly unknown[]): Hash {
 }
 
 /** A sum, which no order changes; what is undefined is not there, since JSON would leave it out. */
-function ofFields(fields: Readonly<Record<string, unknown>>): Hash {
+function ofFields(fields: Readonly<Record<string, unknown>>, except?: ReadonlySet<string>): Hash {
   let { high, low } = FIELD;
   for (const name in fields) {
     const value = fields[name];
-    if (value === undefined) continue;
+    if (value === undefined || except?.has(name)) continue;
     const field = hashOfBoth(hashOfText(name), fingerprintOf(value));
     high = (high + field.high) | 0;
     low = (low + field.low) | 0;

@@ -96,33 +96,33 @@ export class Sessions {
   }
 
   /** Begins a session's time anew. */
-  use(session: Session, now: number): Session {
-    return this.#replace(session, { ...session, used: now });
+  use(session: Session, now: number): void {
+    this.#replace(session, { ...session, used: now });
   }
 
   resultOf(session: number, seq: number): Result | undefined {
     return this.#results.get([session, seq]);
   }
 
-  /** Remembers what a change came to, and forgets the oldest beyond what a session may keep. */
-  remember(session: Session, seq: number, result: Result): void {
-    const text = JSON.stringify(result.outcome);
-    const number = hashOfNumbers(session.id, seq);
-    const hash = hashOfBoth(number, hashOfBoth(result.fingerprint, hashOfText(text)));
-    this.#results.set([session.id, seq], { ...result, characters: text.length, hash });
+  /** Remembers what a change came to, which is a use, and forgets the oldest beyond what a session may keep. */
+  remember(session: Session, seq: number, { fingerprint, outcome }: Result, now: number): void {
+    const { id, ttl } = session;
+    const text = JSON.stringify(outcome);
+    const hash = hashOfBoth(hashOfNumbers(id, seq), hashOfBoth(fingerprint, hashOfText(text)));
+    this.#results.set([id, seq], { fingerprint, outcome, characters: text.length, hash });
     this.#digest.toggle(hash);
     let { floor, results, characters } = session;
     results += 1;
     characters += text.length;
     while (results > MOST_RESULTS || (characters > MOST_CHARACTERS && results > 1)) {
-      const [pair, oldest] = this.#oldest(session.id);
+      const [pair, oldest] = this.#oldest(id);
       this.#results.delete(pair);
       this.#digest.toggle(oldest.hash);
       floor = pair[1];
       results -= 1;
       characters -= oldest.characters;
     }
-    this.#replace(session, { ...session, floor, results, characters });
+    this.#replace(session, { id, ttl, used: now, floor, results, characters });
   }
 
   #oldest(session: number): [Pair, Kept] {
@@ -166,7 +166,7 @@ export class Sessions {
     const session = this.#sessions.get(id);
     if (session === undefined) throw new Error(`there is no session ${id} for this result`);
     if (this.#results.has([id, seq])) throw new Error(`result ${seq} of session ${id} is there already`);
-    this.remember(session, seq, result);
+    this.remember(session, seq, result, session.used);
   }
 
   /** Puts back the last number. */
@@ -179,10 +179,9 @@ export class Sessions {
     this.#digest.toggle(hashOf(session));
   }
 
-  #replace(before: Session, session: Session): Session {
+  #replace(before: Session, session: Session): void {
     this.#digest.toggle(hashOf(before));
     this.#put(session);
-    return session;
   }
 }
 
