@@ -1,13 +1,13 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type BackupReply, backUp } from '../client/backup.ts';
-import { addressesOf, CONNECTION_FLAGS } from '../client/cli/client-verb.ts';
+import { CONNECTION_FLAGS, targetsOf } from '../client/cli/client-verb.ts';
 import { complain, count, print } from '../client/cli/print.ts';
 import type { Verb } from '../client/cli/verb.ts';
 import { ClientError } from '../client/client.ts';
+import type { Targets } from '../client/dial.ts';
 import { FILE_MODE } from '../src/node/file-system.ts';
 import { SnapshotCheck } from '../src/node/snapshot-records.ts';
-import type { Address } from '../src/wire/address.ts';
 import { PROGRESS_FLAG, Progress } from './progress.ts';
 
 /** Milliseconds that a backup may take, unless told. */
@@ -34,7 +34,7 @@ a new cluster of it.
     const temporary = `${file}.tmp`;
     const progress = new Progress(call.flags.progress === true);
     try {
-      const { rev, hash, bytes } = await fetchFromAny(addressesOf(call), timeout, temporary, progress);
+      const { rev, hash, bytes } = await fetchFromAny(targetsOf(call), timeout, temporary, progress);
       renameSync(temporary, file);
       syncDirectory(dirname(file));
       await print(`${file}: revision ${rev}, ${count(bytes, 'byte')}, hash ${hash}`);
@@ -56,7 +56,7 @@ interface Fetched extends BackupReply {
 
 /** From the first node that gives one; what another broke off in the middle of is begun again. */
 async function fetchFromAny(
-  addresses: readonly Address[],
+  { addresses, isGrpc }: Targets,
   timeout: number,
   path: string,
   progress: Progress,
@@ -64,7 +64,7 @@ async function fetchFromAny(
   let failed: unknown;
   for (const address of addresses) {
     try {
-      return await fetchFrom(address, timeout, path, progress);
+      return await fetchFrom(backUp(address, timeout, isGrpc), path, progress);
     } catch (error) {
       const mayTryAnother =
         error instanceof ClientError && (error.retry || error.code === 'NODE_UNREACHABLE');
@@ -76,8 +76,7 @@ async function fetchFromAny(
 }
 
 async function fetchFrom(
-  address: Address,
-  timeout: number,
+  chunks: ReturnType<typeof backUp>,
   path: string,
   progress: Progress,
 ): Promise<Fetched> {
@@ -85,7 +84,6 @@ async function fetchFrom(
   const fd = openSync(path, 'w', FILE_MODE);
   try {
     let bytes = 0;
-    const chunks = backUp(address, timeout);
     for (;;) {
       const { done, value } = await chunks.next();
       if (done === true) {

@@ -20,7 +20,15 @@ export interface BackupReply extends Success {
  * Asks one node for a backup, over a connection of its own, and hands on its chunks as they come, no faster than they
  * are taken. Throws a `ClientError` where it ends before the reply.
  */
-export async function* backUp(address: Address, timeout: number): AsyncGenerator<string, BackupReply, void> {
+export async function* backUp(
+  address: Address,
+  timeout: number,
+  isGrpc = false,
+): AsyncGenerator<string, BackupReply, void> {
+  if (isGrpc) {
+    const { backUpOverGrpc } = await import('./grpc-backup.ts');
+    return yield* backUpOverGrpc(address, timeout);
+  }
   const name = formatAddress(address);
   const socket = connect({ ...address, noDelay: true });
   const circumstances = { op: 'backup', address: name };

@@ -79,6 +79,7 @@ const FAREWELL = 1_000;
  */
 export class Client {
   readonly #exchange: Transport;
+  readonly #scheme: string;
   readonly #timeout: number;
   /** Leases, caches and the like, which end with the client. */
   readonly #kept = new Set<() => Promise<void>>();
@@ -89,6 +90,7 @@ export class Client {
     this.#timeout = options.timeout ?? TIMEOUT;
     const { failFast = false, session = true } = options;
     const targets = parseTargets(addresses);
+    this.#scheme = targets.isGrpc ? 'grpc://' : '';
     this.#exchange = new Exchange(targets.addresses, {
       dial: targets.dial,
       isImpatient: failFast,
@@ -107,7 +109,7 @@ export class Client {
 
   /** The node that requests go to at the moment. */
   get address(): string {
-    return this.#exchange.address;
+    return `${this.#scheme}${this.#exchange.address}`;
   }
 
   /** One key; an absent one has `value` null and `mod` 0. */

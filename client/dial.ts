@@ -7,21 +7,26 @@ import { parseAddresses } from './roster.ts';
 
 const GRPC = /^\s*grpc:\/\//i;
 
-/** Reads addresses, and how they want to be spoken to: those that begin with `grpc://` in gRPC, all others in lines. */
-export function parseTargets(given: string | readonly string[]): {
-  readonly addresses: Address[];
+/** Nodes, and how they want to be spoken to. */
+export interface Targets {
+  readonly addresses: readonly Address[];
+  readonly isGrpc: boolean;
   readonly dial: Dial;
-} {
+}
+
+/** Reads addresses: those that begin with `grpc://` are spoken to in gRPC, all others in lines. */
+export function parseTargets(given: string | readonly string[]): Targets {
   const texts = (typeof given === 'string' ? [given] : given)
     .flatMap(text => text.split(','))
     .filter(text => text.trim() !== '');
   const grpc = texts.filter(text => GRPC.test(text));
   if (grpc.length === 0) {
-    return { addresses: parseAddresses(texts), dial: (address, owner) => new LineLink(address, owner) };
+    const addresses = parseAddresses(texts);
+    return { addresses, isGrpc: false, dial: (address, owner) => new LineLink(address, owner) };
   }
   if (grpc.length < texts.length) {
     refuse('BAD_REQUEST', 'either all addresses begin with grpc://, or none: a client speaks one of the two');
   }
   const addresses = parseAddresses(grpc.map(text => text.replace(GRPC, '')));
-  return { addresses, dial: (address, owner) => new GrpcLink(address, owner) };
+  return { addresses, isGrpc: true, dial: (address, owner) => new GrpcLink(address, owner) };
 }

@@ -34,7 +34,7 @@ export type Request = Fields & { readonly op: string; readonly timeout?: number 
 
 /** Whoever is told what becomes of calls. */
 export interface CallsOwner {
-  /** The node is there, and speaks this protocol. */
+  /** There is a connection. */
   opened(): void;
   /** There is no connection any more, or none to be had. */
   lost(error: Error): void;
@@ -71,10 +71,12 @@ export class GrpcCalls {
       'grpc.keepalive_time_ms': KEEP_ALIVE,
       'grpc.keepalive_timeout_ms': KEEP_ALIVE_PATIENCE,
     });
-    // The first call shows whether somebody is there who understands it; what comes after need not wait for long.
+    this.#client.waitForReady(Number.POSITIVE_INFINITY, error => {
+      if (error === undefined) owner.opened();
+    });
+    // A channel does not say why it has no connection; a call that fails for want of one does.
     this.#unary(methodOf({ op: 'ping' }), {}, Number.POSITIVE_INFINITY, error => {
-      if (error === null || failureOf(error) !== undefined) owner.opened();
-      else owner.lost(error);
+      if (error !== null && failureOf(error) === undefined) owner.lost(withCode(error));
     });
   }
 
@@ -128,6 +130,35 @@ export class GrpcCalls {
     };
   }
 
+  /** All that a stream brings, no faster than it is taken; last, why it ended, where it was refused. */
+  async *all(request: Request): AsyncGenerator<Fields, void, void> {
+    const call = prepared(request);
+    if ('failure' in call) {
+      yield { failure: call.failure };
+      return;
+    }
+    const { path, requestSerialize, responseDeserialize } = call.method.definition;
+    const options = { deadline: deadlineOf(request) };
+    const metadata = new Metadata();
+    const stream = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      call.message,
+      metadata,
+      options,
+    );
+    try {
+      for await (const message of stream) yield replyOf(call.method, message as Message, request);
+    } catch (error) {
+      const reason = failureOf(error as ServiceError);
+      if (reason === undefined) throw withCode(error as Error);
+      yield { failure: reason };
+    } finally {
+      stream.cancel();
+    }
+  }
+
   close(): void {
     this.#client.close();
   }
@@ -155,7 +186,7 @@ export class GrpcCalls {
     const reason = failureOf(error);
     if (reason !== undefined) tell(reason);
     // Whoever waits has given up by then, in words of their own.
-    else if (error.code !== status.DEADLINE_EXCEEDED) this.#owner.lost(error);
+    else if (error.code !== status.DEADLINE_EXCEEDED) this.#owner.lost(withCode(error));
   }
 }
 
@@ -165,6 +196,12 @@ function failureOf({ code, details, metadata }: ServiceError): Failure | undefin
     // grpc-js refuses by itself what is longer than the node takes.
     foreignFailure(code, details)
   );
+}
+
+/** The error of the connection itself, which gRPC has in its words alone. */
+function withCode(error: Error): Error {
+  const code = /\b(E[A-Z]{3,})\b/.exec(error.message)?.[1] ?? 'EPIPE';
+  return Object.assign(new Error(code), { code });
 }
 
 function deadlineOf({ timeout }: Request): number {

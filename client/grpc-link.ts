@@ -23,11 +23,11 @@ export class GrpcLink implements Link {
   readonly name: string;
   readonly inFlight = new Map<number, Call>();
   readonly streams = new Map<number, LinkStream>();
-  readonly dialledAt = performance.now();
   readonly #owner: LinkOwner;
   readonly #ends = new Map<number, () => void>();
   #calls: GrpcCalls | undefined;
   #watches = 0;
+  #dialledAt: number | undefined;
   #heardAt = 0;
   #isOpen = false;
   #isLost = false;
@@ -37,6 +37,11 @@ export class GrpcLink implements Link {
     this.name = formatAddress(address);
     this.#owner = owner;
     this.#dial(address).catch(error => this.destroy(`failed: ${error}`));
+  }
+
+  /** What takes time before is the loading of gRPC, and no fault of the node. */
+  get dialledAt(): number {
+    return this.#dialledAt ?? performance.now();
   }
 
   get isOpen(): boolean {
@@ -72,13 +77,14 @@ export class GrpcLink implements Link {
   async #dial(address: Address): Promise<void> {
     const { GrpcCalls } = await import('./grpc-calls.ts');
     if (this.#isLost) return;
+    this.#dialledAt = performance.now();
     this.#calls = new GrpcCalls(address, {
       opened: () => {
         if (this.#isLost) return;
         this.#isOpen = true;
         this.#owner.opened(this);
       },
-      lost: error => this.destroy(reasonOf(withCode(error))),
+      lost: error => this.destroy(reasonOf(error)),
     });
   }
 
@@ -133,10 +139,4 @@ export class GrpcLink implements Link {
 function pushOf({ rev, events, progress, ...rest }: Fields, { cluster }: Request): Fields {
   if (progress === true) return { rev, ...rest, progress };
   return cluster === true ? { ...rest, events } : { rev, ...rest, events };
-}
-
-/** The error of the connection itself, which gRPC has in its words alone. */
-function withCode(error: Error): Error {
-  const code = /\b(E[A-Z]{3,})\b/.exec(error.message)?.[1];
-  return code === undefined ? new Error('closed the connection') : Object.assign(new Error(code), { code });
 }

@@ -1,6 +1,5 @@
-import type { Address } from '../../src/wire/address.ts';
 import { type Client, ClientError, connect } from '../client.ts';
-import { parseAddresses } from '../roster.ts';
+import { parseTargets, type Targets } from '../dial.ts';
 import { endWithReader, print } from './print.ts';
 import { UsageError } from './usage-error.ts';
 import type { Call, Flag, Verb } from './verb.ts';
@@ -61,8 +60,8 @@ export function clientVerb(verb: Omit<ClientVerb, 'run'>): ClientVerb {
 }
 
 /** The nodes that a command line names, or those that are asked when it names none. */
-export function addressesOf(call: Call): Address[] {
-  return whereFrom(call, parseAddresses);
+export function targetsOf(call: Call): Targets {
+  return whereFrom(call, parseTargets);
 }
 
 /** The client that a command line asks for. Someone waits for it, so it does not wait for nodes to come back. */

@@ -87,6 +87,7 @@ export class Prompt {
     try {
       if (this.#raw === undefined || this.#raw.isClosed) {
         await this.client.ping({ signal }); // finds an address that answers
+        if (this.client.address.startsWith('grpc://')) return this.#noLines();
         this.#raw = new RawLine(this.client.address, pushed => void print(pushed));
       }
       const reply = await this.#raw.send(line, this.#timeout, signal);
@@ -96,6 +97,14 @@ export class Prompt {
     } catch (error) {
       return report(error, 'the line');
     }
+  }
+
+  #noLines(): number {
+    const { address } = this.client;
+    complain(
+      `${address} does not take lines: use the verbs (help lists them), or an address without grpc://`,
+    );
+    return 2;
   }
 
   close(): void {
