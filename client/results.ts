@@ -107,6 +107,9 @@ export interface StatusReply extends Success {
   readonly watches: number;
   readonly uptime: number;
   readonly members: readonly MemberStatus[];
+  /** Set once the node knows that it is a member no more; `notice` says in words what to do. */
+  readonly removed?: boolean;
+  readonly notice?: string;
 }
 
 export interface MembersReply extends Success {

@@ -73,6 +73,7 @@ export function findings(asked: StatusReply, seen: readonly Seen[]): string[] {
   if (asked.role === 'uninitialised') {
     return [`${asked.node} belongs to no cluster yet: send it init, or start it with --nodes.`];
   }
+  if (asked.removed === true) return [asked.notice ?? `${asked.node} was removed from its cluster.`];
   const leader = leaderOf(seen);
   const wrong = [...silent(seen), ...strangers(asked, seen), ...quorum(seen), ...leadership(seen, leader)];
   wrong.push(...unheard(seen, leader));

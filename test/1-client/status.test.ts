@@ -48,6 +48,11 @@ const n3 = statusOf('n3');
 const refused = (id: string) => `${address(id)} refused the connection (ECONNREFUSED)`;
 
 describe('what status says', () => {
+  it('is the way out, at a node that was removed', () => {
+    const notice = 'n2 was removed from its cluster: stop it';
+    expect(findings({ ...n2, removed: true, notice }, seen({ n2 }))).to.deep.equal([notice]);
+  });
+
   it('is a table with a row for every member', () => {
     const text = describeStatus(n1, seen({ n1, n2, n3: refused('n3') }));
     expect(text.split('\n')).to.deep.equal([
