@@ -95,16 +95,17 @@ export class Peers<Message> implements Transport<Message> {
 
   /** Dials one more node from now on. */
   open({ id, address }: NodeAddress): void {
-    this.follow({ ...this.#contacts, [id]: address });
+    this.#contacts = { ...this.#contacts, [id]: address };
+    if (!this.#ways.has(id)) this.#dial({ id, address });
   }
 
   /**
    * Dials these nodes from now on, and keeps dialling them; has no more to do with any other, unless it may know more
-   * than we. Called every so often: what is under way with a node that has just left may still be answered.
+   * than we. Called every so often, with the time: what is under way with a node that has just left may still be
+   * answered.
    */
-  follow(contacts: Readonly<Record<string, string>>): void {
+  follow(contacts: Readonly<Record<string, string>>, now: number): void {
     this.#contacts = contacts;
-    const now = performance.now();
     for (const id of new Set([...this.#ways.keys(), ...this.#accepted.keys()])) {
       const isContact = Object.hasOwn(contacts, id);
       if (isContact) this.#leftAt.delete(id);

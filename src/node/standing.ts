@@ -178,7 +178,7 @@ export class Standing {
     const peers = new Peers({ id, cluster, dial, ...(stage.number >= 8 && dynamic) }, codec, replica);
     const follow = () => {
       const { isRemoved, contacts } = replica.core.state;
-      peers.follow(isRemoved ? {} : contacts);
+      peers.follow(isRemoved ? {} : contacts, clock.now());
     };
     this.#membership = { cluster, replica, peers };
     follow();
