@@ -14,6 +14,7 @@ export interface Asked {
 /** Messages that a scenario keeps on their way. */
 export interface Held {
   readonly count: () => number;
+  readonly some: (test: (message: NodeMessage) => boolean) => boolean;
   /** Lets them arrive, and holds no others. */
   readonly release: () => void;
   /** Lets copies of them arrive: all, or the first so many. */
@@ -85,6 +86,7 @@ export class Director {
     };
     return {
       count: () => held.length,
+      some: test => held.some(({ message }) => test(message)),
       release: () => {
         this.#bans = this.#bans.filter(other => other !== ban);
         deliver(held.splice(0));
@@ -139,7 +141,7 @@ export class Director {
   }
 
   cut(from: SimNode, to: SimNode): void {
-    this.world.link(from.id, to.id).cut(false);
+    this.world.road(from.id, to.id).cut(false);
   }
 
   /** Cuts a node off from all others. */
@@ -153,7 +155,7 @@ export class Director {
 
   mend(): void {
     this.loseNothing();
-    for (const link of this.world.links) link.mend();
+    for (const road of this.world.machines.network.roads) road.mend();
   }
 
   /** Mends everything, starts everyone, and waits for the nodes to be equal. */

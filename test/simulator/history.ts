@@ -41,9 +41,11 @@ export class History {
     const done = ledger.doneOf(mark);
     if (done === undefined) return { ...operation, result: { kind: 'failed' } };
     const { effect, at: returned } = done;
-    if (!effect.isDone) return { ...operation, returned, result: { kind: 'conflict' } };
+    const { code, fields } = effect.told;
+    if (code === 'CONFLICT') return { ...operation, returned, result: { kind: 'conflict' } };
+    if (code !== undefined) return { ...operation, result: { kind: 'failed' } };
     const { op } = operation.action;
-    const result = op === 'set' ? { mod: effect.rev } : { removed: effect.removed };
+    const result = op === 'set' ? { mod: Number(fields.mod) } : { removed: Number(fields.removed) };
     return { ...operation, returned, result: { kind: 'ok', ...result } };
   }
 }

@@ -1,6 +1,7 @@
 import { entryLine } from '../../src/node/record.ts';
-import type { Entry } from '../../src/raft/entry.ts';
-import type { Raft } from '../../stages/6-election/raft.ts';
+import { type Configuration, isConfiguration, NO_CONFIGURATION } from '../../src/raft/configuration.ts';
+import type { Entry, Position } from '../../src/raft/entry.ts';
+import type { Raft } from '../../stages/8-membership/raft.ts';
 import type { Ledger } from './ledger.ts';
 import type { SimNode } from './sim-node.ts';
 import { violated } from './violation.ts';
@@ -25,47 +26,50 @@ interface Known {
 interface Shape {
   readonly sum: string;
   readonly before: number;
+  /** Where it is one. */
+  readonly configuration: Configuration | undefined;
 }
 
 /**
  * What must hold at every node and between them, looked at after every callback: the five properties of Figure 3, and
- * what DESIGN adds to them. Nothing here relies on what a node says where its disk can be looked at instead.
+ * what DESIGN adds to them. Nothing here relies on what a node says where its disk can be looked at instead, and who
+ * counts is found out here, from the entries that nodes have.
  */
 export class Invariants {
   /** Elections that were won. */
   elections = 0;
   readonly #ledger: Ledger;
   readonly #nodes: readonly SimNode[];
-  readonly #majority: number;
   readonly #known = new Map<string, Known>();
   /** The leader of each term. */
   readonly #leaders = new Map<number, string>();
   readonly #shapes = new Map<number, Shape>();
+  /** The indexes at which there is a configuration in some log, in order. */
+  #configured: readonly number[] = [];
   /** The hash of the state at each index. */
   readonly #hashes = new Map<number, string>();
 
   constructor(ledger: Ledger, nodes: readonly SimNode[]) {
     this.#ledger = ledger;
     this.#nodes = nodes;
-    this.#majority = Math.floor(nodes.length / 2) + 1;
   }
 
   /** Looks at a node that has just done something. */
   check(node: SimNode): void {
-    const { process } = node;
-    if (process === undefined) return;
-    const { state } = process.raft;
+    const { raft, replica } = node;
+    if (raft === undefined || replica === undefined) return;
+    const { state } = raft;
     const known = this.#knownOf(node);
     if (state.term < known.term)
       violated('terms never fall', `${node.id}: ${state.term} after ${known.term}`);
     known.term = state.term;
-    this.#checkLog(node, process.raft, known);
-    if (state.role === 'leader') this.#checkLeader(node, process.raft, known);
+    this.#checkLog(node, raft, known);
+    if (state.role === 'leader') this.#checkLeader(node, raft, known);
     else known.leads = 0;
-    if (state.commit !== known.commit) this.#checkCommit(node, process.raft, known);
+    if (state.commit !== known.commit) this.#checkCommit(node, raft, known);
     if (state.handed !== known.handed) {
       known.handed = state.handed;
-      this.#checkHash(node.id, state.handed, process.replica.store.hash);
+      this.#checkHash(node.id, state.handed, replica.store.hash);
     }
   }
 
@@ -82,8 +86,9 @@ export class Invariants {
     const { log } = state;
     const { index: last, term: lastTerm } = log.last;
     if (last === terms.length && lastTerm === (terms[last - 1] ?? 0)) return;
+    const { base } = log;
     let same = Math.min(last, terms.length);
-    while (same > 0 && terms[same - 1] !== log.termAt(same)) same -= 1;
+    while (same > base.index && terms[same - 1] !== log.termAt(same)) same -= 1;
     if (leads === state.term && state.role === 'leader' && same < terms.length) {
       violated(
         'Leader Append-Only (Figure 3)',
@@ -91,27 +96,54 @@ export class Invariants {
       );
     }
     terms.length = same;
-    for (const entry of log.range(same + 1, last)) {
+    if (same <= base.index && base.index > 0) this.#checkBase(id, base, terms);
+    for (const entry of log.range(terms.length + 1, last)) {
       this.#checkShape(id, entry, terms.at(-1) ?? 0);
       terms.push(entry.term);
     }
   }
 
+  /** What a snapshot stands for, and a log begins behind, is committed. */
+  #checkBase(id: string, { index, term }: Position, terms: number[]): void {
+    if (this.#ledger.lineAt(index)?.term !== term) {
+      violated(
+        'a snapshot stands for what is committed',
+        `${id} begins behind entry ${index} of term ${term}, of ${this.#ledger.last} committed`,
+      );
+    }
+    for (let at = 0; at < index; at += 1) terms[at] = this.#ledger.lineAt(at + 1)?.term ?? 0;
+  }
+
   #checkShape(id: string, entry: Entry, before: number): void {
-    const key = entry.index * 2 ** 20 + entry.term;
+    const { index, term, command } = entry;
+    const key = placeOf(index, term);
     const sum = entryLine(entry).slice(0, 8);
     const shape = this.#shapes.get(key);
-    if (shape === undefined) this.#shapes.set(key, { sum, before });
-    else if (shape.sum !== sum || shape.before !== before) {
-      violated(
-        'Log Matching (Figure 3)',
-        `entry ${entry.index} of term ${entry.term} at ${id} differs from another's`,
-      );
+    if (shape === undefined) {
+      const configuration = isConfiguration(command) ? command : undefined;
+      this.#shapes.set(key, { sum, before, configuration });
+      if (configuration !== undefined && !this.#configured.includes(index)) {
+        this.#configured = [...this.#configured, index].sort((a, b) => a - b);
+      }
+      this.#ledger.begin(entry);
+    } else if (shape.sum !== sum || shape.before !== before) {
+      violated('Log Matching (Figure 3)', `entry ${index} of term ${term} at ${id} differs from another's`);
     }
   }
 
+  /** The configuration in a log with these terms: the latest that it has, committed or not (§6). */
+  #configurationIn(terms: readonly number[]): Configuration {
+    const index = this.#configured.findLast(at => this.#configurationAt(at, terms) !== undefined);
+    return this.#configurationAt(index ?? 0, terms) ?? NO_CONFIGURATION;
+  }
+
+  #configurationAt(index: number, terms: readonly number[]): Configuration | undefined {
+    const term = terms[index - 1];
+    return term === undefined ? undefined : this.#shapes.get(placeOf(index, term))?.configuration;
+  }
+
   #checkLeader({ id }: SimNode, { state }: Raft, known: Known): void {
-    const { term, log, progress } = state;
+    const { term, progress } = state;
     if (known.leads !== term) {
       known.leads = term;
       this.elections += 1;
@@ -119,7 +151,8 @@ export class Invariants {
       if (other !== undefined)
         violated('Election Safety (Figure 3)', `${other} and ${id} have both led term ${term}`);
       this.#leaders.set(term, id);
-      this.#checkCompleteness(id, term, index => log.termAt(index));
+      this.#checkVotes(id, term, this.#configurationIn(known.terms));
+      this.#checkCompleteness(id, term, known.terms);
     }
     for (const [peer, { inFlight, inFlightBytes }] of progress) {
       if (inFlight <= WINDOW && inFlightBytes <= WINDOW_BYTES) continue;
@@ -130,37 +163,47 @@ export class Invariants {
     }
   }
 
-  #checkCompleteness(id: string, term: number, termAt: (index: number) => number | undefined): void {
+  /** Whoever leads has the votes of a majority of its configuration, of both while it is joint, on their disks. */
+  #checkVotes(id: string, term: number, configuration: Configuration): void {
+    const votes = this.#nodes.filter(({ durable }) => durable.voteIn(term) === id).map(node => node.id);
+    if (isEnough(votes, configuration)) return;
+    const words = `${id} leads term ${term} with the votes of ${votes.join(', ')} in ${JSON.stringify(configuration)}`;
+    violated('whoever leads was elected by a majority', words);
+  }
+
+  #checkCompleteness(id: string, term: number, terms: readonly number[]): void {
     for (let index = 1; index <= this.#ledger.last; index += 1) {
       const line = this.#ledger.lineAt(index);
       // A late vote may make a leader of a term that is over; what later terms committed it need not have.
-      if (line === undefined || line.committedIn >= term || termAt(index) === line.term) continue;
+      if (line === undefined || line.committedIn >= term || terms[index - 1] === line.term) continue;
       violated('Leader Completeness (Figure 3)', `${id} leads term ${term} without committed entry ${index}`);
     }
   }
 
   #checkCommit({ id }: SimNode, { state }: Raft, known: Known): void {
-    if (state.commit < known.commit)
-      violated('the commit index never falls', `${id}: ${state.commit} after ${known.commit}`);
-    for (const entry of state.log.range(known.commit + 1, state.commit)) {
-      if (this.#ledger.commit(id, state.term, entry)) this.#checkDurable(id, entry.index);
+    const { commit, log, term } = state;
+    if (commit < known.commit)
+      violated('the commit index never falls', `${id}: ${commit} after ${known.commit}`);
+    const from = Math.max(known.commit, log.base.index) + 1;
+    for (const entry of log.range(from, commit)) {
+      if (this.#ledger.commit(id, term, entry))
+        this.#checkDurable(id, entry.index, this.#configurationIn(known.terms));
     }
-    known.commit = state.commit;
+    known.commit = commit;
   }
 
-  /** What is committed is on the disks of a majority, now and for ever. */
-  #checkDurable(id: string, index: number): void {
+  /** What is committed is on the disks of a majority, now and for ever; learners do not count, nor who is removed. */
+  #checkDurable(id: string, index: number, configuration: Configuration): void {
     if (index === 1) return; // the configuration that all begin with, committed before anything
-    const holders = this.#nodes.filter(node => this.#holds(node, index)).map(node => node.id);
-    if (holders.length >= this.#majority) return;
-    const words = `${id} has committed entry ${index}, durable at ${holders.join(', ') || 'no node'}`;
-    violated('nothing is committed before it is durable on a majority', words);
-  }
-
-  #holds({ durable }: SimNode, index: number): boolean {
     const line = this.#ledger.lineAt(index);
-    const entry = durable.entryAt(index);
-    return line !== undefined && entry?.term === line.term && entry.sum === line.sum;
+    const holders = this.#nodes.filter(({ durable }) => line !== undefined && durable.holds(index, line));
+    const ids = holders.map(node => node.id);
+    if (isEnough(ids, configuration)) return;
+    const who = `durable at ${ids.join(', ') || 'no node'}, in ${JSON.stringify(configuration)}`;
+    violated(
+      'nothing is committed before it is durable on a majority',
+      `${id} has committed entry ${index}, ${who}`,
+    );
   }
 
   #checkHash(id: string, index: number, hash: string): void {
@@ -172,6 +215,27 @@ export class Invariants {
 
   /** At the end of a run: every committed entry is on the disks of a majority. */
   checkAllDurable(): void {
-    for (let index = 1; index <= this.#ledger.last; index += 1) this.#checkDurable('the cluster', index);
+    const { last } = this.#ledger;
+    const terms = Array.from({ length: last }, (_, at) => this.#ledger.lineAt(at + 1)?.term ?? 0);
+    const configuration = this.#configurationIn(terms);
+    for (let index = 1; index <= last; index += 1) this.#checkDurable('the cluster', index, configuration);
   }
+
+  /** The members, by all that is committed. */
+  get configuration(): Configuration {
+    const { last } = this.#ledger;
+    return this.#configurationIn(
+      Array.from({ length: last }, (_, at) => this.#ledger.lineAt(at + 1)?.term ?? 0),
+    );
+  }
+}
+
+/** Whether these are a majority of the voters, and while the configuration is joint of those before as well. */
+function isEnough(ids: readonly string[], { voters, old }: Configuration): boolean {
+  const isMajority = (set: readonly string[]) => set.filter(id => ids.includes(id)).length > set.length / 2;
+  return isMajority(voters) && (old === undefined || isMajority(old));
+}
+
+function placeOf(index: number, term: number): number {
+  return index * 2 ** 20 + term;
 }

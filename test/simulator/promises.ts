@@ -8,13 +8,13 @@ import { violated } from './violation.ts';
  * what it says of others must be so.
  */
 export class Promises {
-  readonly #nodes: ReadonlyMap<string, SimNode>;
+  readonly #nodeOf: (id: string) => SimNode | undefined;
   readonly #ledger: Ledger;
   /** For whom each node has voted, by node and term, in all its lives. */
   readonly #votes = new Map<string, string>();
 
-  constructor(nodes: ReadonlyMap<string, SimNode>, ledger: Ledger) {
-    this.#nodes = nodes;
+  constructor(nodeOf: (id: string) => SimNode | undefined, ledger: Ledger) {
+    this.#nodeOf = nodeOf;
     this.#ledger = ledger;
   }
 
@@ -65,7 +65,7 @@ export class Promises {
     }
     // Or it has done so since, and the disk is about to tell of the later term.
     if (raft === undefined || raft.state.term > term || match === 0) return;
-    if (durable.entryAt(match)?.term === raft.state.log.termAt(match)) return;
+    if (match <= durable.snapshot || durable.entryAt(match)?.term === raft.state.log.termAt(match)) return;
     violated(
       'no answer before its fsync',
       `${id} answered for ${match}, and its disk has something else there`,
@@ -86,8 +86,8 @@ export class Promises {
       );
     }
     if (message.type === 'append' || commit === 0) return;
-    const entry = this.#nodes.get(to)?.durable.entryAt(commit);
-    if (entry?.sum === this.#ledger.lineAt(commit)?.sum) return;
+    const line = this.#ledger.lineAt(commit);
+    if (line !== undefined && this.#nodeOf(to)?.durable.holds(commit, line)) return;
     violated(
       'a heartbeat tells no more than its receiver holds',
       `${from} told ${to} of ${commit}, which ${to} has not`,

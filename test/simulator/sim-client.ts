@@ -1,30 +1,27 @@
-import type { KeyChange, Request, RequestOf } from '../../src/wire/ops.ts';
+import type { KeyChange, RequestOf } from '../../src/wire/ops.ts';
 import type { Outcome } from '../../src/wire/reply.ts';
 import type { Action, Condition, Result } from '../shared/register.ts';
-import type { Answers } from './answers.ts';
-import type { Dice } from './dice.ts';
+import { Attempt, type End, type Surroundings } from './attempt.ts';
 import { MS } from './event-loop.ts';
 import type { History, Tally } from './history.ts';
 import { marked, markOf } from './ledger.ts';
-import type { SimNode } from './sim-node.ts';
-import type { Timeline } from './timeline.ts';
 
-export interface SimClientOptions {
-  readonly name: string;
-  readonly timeline: Timeline;
-  readonly dice: Dice;
-  readonly nodes: readonly SimNode[];
+/** How much a client does. */
+export interface Habits {
   readonly keys: readonly string[];
-  readonly answers: Answers;
-  readonly history: History;
-  readonly tally: Tally;
-  /** Runs checks, and keeps what they find from whoever called. */
-  readonly guard: (checks: () => void) => void;
-  readonly trace: (text: () => string) => void;
   /** Operations that may be under way at a time, and microseconds between two. */
   readonly most: number;
   readonly pause: number;
 }
+
+export interface SimClientOptions extends Surroundings, Habits {
+  readonly name: string;
+  readonly history: History;
+  readonly tally: Tally;
+}
+
+/** An operation on one key, as the checker of histories knows it. */
+export type KeyRequest = RequestOf<'get'> | KeyChange;
 
 /** Tries of one operation after answers that say it was not done and may be tried again. */
 const TRIES = 3;
@@ -65,10 +62,13 @@ export class SimClient {
     });
   }
 
-  #try(request: Request, tries: number): void {
-    const { timeline, dice, nodes } = this.#options;
-    const attempt = new Attempt(this.#options, request, dice.pick(nodes), outcome => {
+  #try(request: KeyRequest, tries: number): void {
+    const { timeline, dice, nodes, answers } = this.#options;
+    const invoked = timeline.now;
+    const attempt = new Attempt(this.#options, request, dice.pick(nodes), answers.floor, end => {
       this.#attempts.delete(attempt);
+      this.#record(request, end, invoked);
+      const { outcome } = end;
       this.#learn(request, outcome);
       const mayRetry = outcome?.ok === false && outcome.error.definite && outcome.error.retry;
       if (!mayRetry || tries === 1 || this.#isStopped) return;
@@ -81,7 +81,25 @@ export class SimClient {
     attempt.send();
   }
 
-  #request(mark: string): Request {
+  /** Writes down what was learnt of an operation that is over. */
+  #record(request: KeyRequest, end: End, invoked: number): void {
+    const { tally, history, name, timeline } = this.#options;
+    if (end.how === 'refused') {
+      tally.refused += 1;
+      return;
+    }
+    const result = resultOf(request, end.outcome);
+    if (request.op === 'get' && request.read === 'stale') {
+      tally.stale += 1;
+      return;
+    }
+    tally[TALLY[result.kind]] += 1;
+    const mark = request.op === 'get' ? undefined : markOf(request);
+    const times = { invoked, returned: timeline.now };
+    history.add({ client: name, key: request.key ?? '', action: actionOf(request), ...times, result }, mark);
+  }
+
+  #request(mark: string): KeyRequest {
     const { dice, keys } = this.#options;
     const key = dice.pick(keys);
     const timeout = dice.pick([500, 1_000, 2_000, 5_000]);
@@ -98,112 +116,16 @@ export class SimClient {
     return this.#options.dice.chance(0.8) ? { mod: this.#mods.get(key) ?? 0 } : { absent: true };
   }
 
-  #learn(request: Request, outcome: Outcome | undefined): void {
-    if (outcome?.ok !== true || !('key' in request) || request.key === undefined) return;
+  #learn(request: KeyRequest, outcome: Outcome | undefined): void {
+    if (outcome?.ok !== true || request.key === undefined) return;
     this.#mods.set(request.key, Number(outcome.mod ?? 0));
   }
 }
 
-/** One request on its way to a node and back; undefined for an outcome when nobody will ever know. */
-class Attempt {
-  readonly #options: SimClientOptions;
-  readonly #request: Request;
-  readonly #node: SimNode;
-  readonly #done: (outcome: Outcome | undefined) => void;
-  readonly #invoked: number;
-  readonly #floor: number;
-  #isOver = false;
-
-  constructor(
-    options: SimClientOptions,
-    request: Request,
-    node: SimNode,
-    done: (outcome: Outcome | undefined) => void,
-  ) {
-    this.#options = options;
-    this.#request = request;
-    this.#node = node;
-    this.#done = done;
-    this.#invoked = options.timeline.now;
-    this.#floor = options.answers.floor;
-  }
-
-  send(): void {
-    const { timeline, dice } = this.#options;
-    const patience = (this.#request.timeout ?? 5_000) + 1_000;
-    timeline.after(patience * MS, () => this.#end(undefined, 0));
-    timeline.after(100 + dice.around(300), () => {
-      if (!this.#node.isRunning) {
-        this.#refused();
-        return;
-      }
-      const { life } = this.#node;
-      this.#node.request(this.#request, outcome => this.#answered(outcome));
-      this.#watchFor(life);
-    });
-  }
-
-  giveUp(): void {
-    this.#end(undefined, 0);
-  }
-
-  /** A connection that ends with its process tells the client within a while that no answer will come. */
-  #watchFor(life: number): void {
-    const { timeline, dice } = this.#options;
-    timeline.after(200 * MS + dice.around(100 * MS), () => {
-      if (this.#isOver) return;
-      if (this.#node.life !== life || !this.#node.isRunning) this.#end(undefined, 0);
-      else this.#watchFor(life);
-    });
-  }
-
-  /** Nobody listens there: it is certain that nothing was done. */
-  #refused(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#options.tally.refused += 1;
-    this.#done(undefined);
-  }
-
-  #answered(outcome: Outcome): void {
-    const { timeline, dice, answers, guard, trace } = this.#options;
-    let rev = 0;
-    guard(() => {
-      rev = answers.judge(this.#node.id, this.#request, outcome, this.#floor);
-    });
-    trace(() => `${this.#node.id} answers ${nameOf(this.#request)}: ${textOf(outcome)}`);
-    if (dice.chance(0.005)) return; // the connection breaks, and the answer is lost
-    timeline.after(100 + dice.around(300), () => this.#end(outcome, rev));
-  }
-
-  #end(outcome: Outcome | undefined, rev: number): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#options.answers.show(rev);
-    this.#record(outcome);
-    this.#done(outcome);
-  }
-
-  #record(outcome: Outcome | undefined): void {
-    const { tally, history, name, timeline } = this.#options;
-    const request = this.#request;
-    const result = resultOf(request, outcome);
-    if (request.op === 'get' && request.read === 'stale') tally.stale += 1;
-    else {
-      tally[TALLY[result.kind]] += 1;
-      if (request.op !== 'get' && request.op !== 'set' && request.op !== 'remove') return;
-      const { key = '' } = request;
-      const times = { invoked: this.#invoked, returned: timeline.now };
-      const mark = request.op === 'get' ? undefined : markOf(request);
-      history.add({ client: name, key, action: actionOf(request), ...times, result }, mark);
-    }
-  }
-}
-
-const TALLY = { ok: 'done', conflict: 'conflict', failed: 'refused', unknown: 'unknown' } as const;
+export const TALLY = { ok: 'done', conflict: 'conflict', failed: 'refused', unknown: 'unknown' } as const;
 
 /** What the client learnt. */
-function resultOf(request: Request, outcome: Outcome | undefined): Result {
+export function resultOf(request: KeyRequest, outcome: Outcome | undefined): Result {
   if (outcome === undefined) return { kind: 'unknown' };
   if (!outcome.ok) {
     const { code, definite, mod } = outcome.error;
@@ -218,7 +140,7 @@ function resultOf(request: Request, outcome: Outcome | undefined): Result {
 }
 
 /** The operation as the checker of histories knows it: without its mark, which always holds. */
-function actionOf(request: RequestOf<'get'> | KeyChange): Action {
+export function actionOf(request: KeyRequest): Action {
   if (request.op === 'get') return { op: 'get' };
   const condition = request.if?.find(({ key }) => key === undefined) as Condition | undefined;
   const only = condition === undefined ? {} : { if: condition };
@@ -226,17 +148,7 @@ function actionOf(request: RequestOf<'get'> | KeyChange): Action {
 }
 
 /** The same request as another change: the one before was not made. */
-function remarked(request: Request, mark: string): Request {
-  if (request.op !== 'set' && request.op !== 'remove') return request;
+function remarked(request: KeyRequest, mark: string): KeyRequest {
+  if (request.op === 'get') return request;
   return { ...request, if: [...(request.if ?? []).slice(0, -1), marked(mark)] };
-}
-
-function nameOf(request: Request): string {
-  const mark = 'if' in request ? request.if?.at(-1)?.key : '';
-  return `${request.op} ${'key' in request ? request.key : ''} ${mark}`;
-}
-
-function textOf(outcome: Outcome): string {
-  if (!outcome.ok) return outcome.error.code;
-  return 'mod' in outcome ? `rev ${outcome.rev}, mod ${outcome.mod}` : `rev ${outcome.rev}`;
 }

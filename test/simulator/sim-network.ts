@@ -1,48 +1,55 @@
+import type { Dial } from '../../src/node/peers.ts';
+import type { NodeMessage } from '../../src/node/raft-codec.ts';
 import type { Dice } from './dice.ts';
-import { type LinkEnd, type LinkOptions, SimLink } from './sim-link.ts';
+import { type LinkEnd, SimLink } from './sim-link.ts';
+import { SimRoad } from './sim-road.ts';
 import type { Timeline } from './timeline.ts';
 
 export interface NetworkOptions {
   readonly timeline: Timeline;
   readonly dice: Dice;
-  readonly ends: readonly LinkEnd[];
-  readonly onArrival: LinkOptions['onArrival'];
+  /** Who listens at an address. */
+  readonly at: (address: string) => LinkEnd | undefined;
+  readonly onSend: (from: string, to: string, message: NodeMessage) => void;
+  readonly onArrival: (from: string, to: string, message: NodeMessage) => boolean;
   readonly isHaunted: boolean;
 }
 
-/** The links between all nodes: one for each direction, as between real ones. */
+/** The network between all machines: a road for each direction between two of them. */
 export class SimNetwork {
-  readonly #links = new Map<string, SimLink>();
-  readonly #ends: readonly LinkEnd[];
+  readonly #options: NetworkOptions;
+  readonly #roads = new Map<string, SimRoad>();
 
-  constructor({ ends, dice, ...options }: NetworkOptions) {
-    this.#ends = ends;
-    for (const from of ends) {
-      for (const to of ends) {
-        if (from === to) continue;
-        this.#links.set(`${from.id} ${to.id}`, new SimLink({ ...options, dice: dice.fork(), from, to }));
-      }
-    }
+  constructor(options: NetworkOptions) {
+    this.#options = options;
   }
 
-  get links(): readonly SimLink[] {
-    return [...this.#links.values()];
+  get roads(): readonly SimRoad[] {
+    return [...this.#roads.values()];
   }
 
-  link(from: string, to: string): SimLink {
-    const link = this.#links.get(`${from} ${to}`);
-    if (link === undefined) throw new Error(`there is no link from ${from} to ${to}`);
-    return link;
+  road(from: string, to: string): SimRoad {
+    const name = `${from} ${to}`;
+    const known = this.#roads.get(name);
+    if (known !== undefined) return known;
+    const { timeline, dice } = this.#options;
+    const road = new SimRoad(timeline, dice.fork());
+    this.#roads.set(name, road);
+    return road;
   }
 
-  /** A process dials everyone; whatever led to the one before it breaks now at the latest. */
-  begin(end: LinkEnd): void {
-    this.leave(end);
-    for (const other of this.#ends) if (other !== end) this.link(end.id, other.id).open();
+  /** How a process reaches other nodes. */
+  dialFrom(from: LinkEnd): Dial {
+    const { timeline, at, onSend, onArrival, isHaunted } = this.#options;
+    return (peer, handshake, events) => {
+      const to = at(peer.address);
+      const road = this.road(from.id, to?.id ?? peer.id);
+      return new SimLink({ timeline, road, from, to, handshake, events, onSend, onArrival, isHaunted });
+    };
   }
 
   /** A process has ended, and its sockets were closed for it. */
   leave(end: LinkEnd): void {
-    for (const other of this.#ends) if (other !== end) this.link(other.id, end.id).break();
+    for (const [name, road] of this.#roads) if (name.split(' ').includes(end.id)) road.break();
   }
 }

@@ -1,23 +1,30 @@
-import { writeFirstEntry } from '../../src/node/first-entry.ts';
+import type { HistoryBounds } from '../../src/kv/history.ts';
+import { answerAboutNode } from '../../src/node/about.ts';
+import type { CompactionLimits } from '../../src/node/compaction.ts';
 import { openLocked } from '../../src/node/journal-open.ts';
+import type { AskStatus } from '../../src/node/membership.ts';
+import { clusterOf, type Dial, type PeerConnection, type PeerSession } from '../../src/node/peers.ts';
 import type { NodeMessage } from '../../src/node/raft-codec.ts';
-import { Replica } from '../../src/node/replica.ts';
-import type { Transport } from '../../src/ports/transport.ts';
+import type { Replica } from '../../src/node/replica.ts';
+import type { LineServer } from '../../src/node/server.ts';
+import { Standing } from '../../src/node/standing.ts';
 import type { NodeAddress } from '../../src/wire/address.ts';
 import { failure } from '../../src/wire/errors.ts';
-import { mayChange, type Request } from '../../src/wire/ops.ts';
+import { mayChange, OPS, type Request } from '../../src/wire/ops.ts';
 import { failed, type Outcome, outcomeOf } from '../../src/wire/reply.ts';
-import { Raft } from '../../stages/6-election/raft.ts';
+import { Raft } from '../../stages/8-membership/raft.ts';
 import type { Dice } from './dice.ts';
 import { DurableLog } from './durable-log.ts';
 import { EventLoop } from './event-loop.ts';
 import { SimDisk } from './sim-disk.ts';
-import type { LinkEnd } from './sim-link.ts';
+import { type LinkEnd, simCodec } from './sim-link.ts';
 import type { Timeline } from './timeline.ts';
 
 const DATA = '/data';
 /** Milliseconds between two looks at requests past their deadline, as a server's. */
 const SWEEP = 50;
+/** What a server tells of its connections. */
+const SERVER = { connections: 0 } as LineServer;
 
 /** What happens at a node that others want to know of. */
 export interface NodeEvents {
@@ -31,16 +38,20 @@ export interface NodeEvents {
   onDurable(node: SimNode): void;
 }
 
-export interface SimNodeOptions {
-  readonly id: string;
-  readonly nodes: readonly NodeAddress[];
+export interface SimNodeOptions extends NodeAddress {
+  /** The nodes that the cluster begins with, this one among them; a node that is given none waits. */
+  readonly nodes: readonly NodeAddress[] | undefined;
   readonly timeline: Timeline;
   readonly dice: Dice;
   readonly clockRate: number;
   /** Bytes of a segment of the log, and of the file of votes. */
   readonly segmentBytes: number;
   readonly ballotBytes: number;
-  readonly transport: Transport<NodeMessage>;
+  readonly limits: CompactionLimits | undefined;
+  readonly history: HistoryBounds | undefined;
+  readonly dial: (node: SimNode) => Dial;
+  /** Asks another node for its status. */
+  readonly ask: (node: SimNode) => AskStatus;
   readonly events: NodeEvents;
 }
 
@@ -54,23 +65,27 @@ interface Asked {
 /** What ends with the process. */
 export interface SimProcess {
   readonly loop: EventLoop;
-  readonly replica: Replica;
-  readonly raft: Raft;
+  readonly standing: Standing;
   readonly asked: Set<Asked>;
+  /** In which the messages of each other node come in. */
+  readonly sessions: Map<string, PeerSession>;
 }
 
 /** One machine: a disk that stays, and a process of the production code that comes and goes. */
 export class SimNode implements LinkEnd {
   readonly id: string;
+  readonly address: string;
   readonly disk: SimDisk;
   readonly durable: DurableLog;
-  /** Requests that were cut off by the end of a process are told so by this. */
   process: SimProcess | undefined;
   life = 0;
+  /** Its machine is gone for good, with its disk. */
+  isGone = false;
   readonly #options: SimNodeOptions;
 
   constructor(options: SimNodeOptions) {
     this.id = options.id;
+    this.address = options.address;
     this.#options = options;
     const { timeline, dice, events } = options;
     this.disk = new SimDisk({
@@ -89,16 +104,17 @@ export class SimNode implements LinkEnd {
   }
 
   get replica(): Replica | undefined {
-    return this.process?.replica;
+    return this.process?.standing.membership?.replica;
   }
 
+  /** The core, once the node is part of a cluster. */
   get raft(): Raft | undefined {
-    return this.process?.raft;
+    return this.replica?.core as Raft | undefined;
   }
 
   /** Starts the process: what `serve` does, with simulated ports. */
   start(): void {
-    const { id, timeline, dice, clockRate, events, segmentBytes, ballotBytes, transport } = this.#options;
+    const { id, nodes, timeline, dice, clockRate, events, segmentBytes, ballotBytes } = this.#options;
     this.life += 1;
     const loop = new EventLoop({
       timeline,
@@ -107,44 +123,40 @@ export class SimNode implements LinkEnd {
       onRan: () => events.onRan(this),
       onThrow: error => events.onThrow(this, error),
     });
-    const { storage, recovered, state } = openLocked(
+    const random = dice.fork();
+    const journal = openLocked(
       DATA,
-      { node: id, cluster: 'simulated' },
-      { onDurable: mark => this.process?.replica.onDurable(mark) },
+      { node: id, ...(nodes && { cluster: clusterOf(nodes) }) },
+      { onDurable: mark => this.process?.standing.onDurable(mark) },
       {
         files: this.disk.filesFor(run => loop.arrive(run)),
         clock: loop.clock,
         segmentBytes,
         ballotBytes,
+        newInstance: () => `${id}-${this.life}`,
         fatal: error => events.onFatal(this, error),
         warn: () => {},
       },
     );
-    const beginning =
-      recovered.entries.length > 0 || recovered.snapshot !== undefined
-        ? recovered
-        : writeFirstEntry(storage, recovered.ballot, this.#options.nodes);
-    let raft: Raft | undefined;
-    const random = dice.fork();
-    const replica = new Replica({
-      id,
-      stage: {
-        number: 6,
-        makeCore: (begun, timing, throwDice) => {
-          raft = new Raft(begun, timing, throwDice);
-          return raft;
-        },
+    const dial = this.#options.dial(this);
+    const standing = new Standing(
+      {
+        id,
+        stage: { number: 8, makeCore: (begun, timing, throwDice) => new Raft(begun, timing, throwDice) },
+        journal,
+        dial,
+        codec: simCodec,
+        ask: this.#options.ask(this),
+        clock: loop.clock,
+        random: () => random.next(),
+        limits: this.#options.limits,
+        history: this.#options.history,
       },
-      recovered: beginning,
-      store: state,
-      storage,
-      transport,
-      clock: loop.clock,
-      random: () => random.next(),
-    });
-    if (raft === undefined) throw new Error('the replica made no core');
-    const process = { loop, replica, raft, asked: new Set<Asked>() };
+      this.address,
+    );
+    const process = { loop, standing, asked: new Set<Asked>(), sessions: new Map<string, PeerSession>() };
     this.process = process;
+    standing.start(this.address, nodes);
     loop.clock.every(SWEEP, () => sweep(process));
     events.onBegin(this);
   }
@@ -177,27 +189,42 @@ export class SimNode implements LinkEnd {
       };
       process.asked.add(asked);
       try {
-        process.replica.handle(request, asked);
+        this.#handle(process.standing, request, asked);
       } catch (error) {
         asked.answer(outcomeOf(error));
       }
     });
   }
 
+  #handle(standing: Standing, request: Request, asked: Asked): void {
+    const replica = standing.membership?.replica;
+    const isAboutNode = OPS[request.op].kind === 'node';
+    if (isAboutNode) asked.answer(answerAboutNode(request, standing.state, SERVER));
+    else if (replica === undefined) asked.answer(standing.notInitialised());
+    else replica.handle(request, asked);
+  }
+
   arrive(run: () => void): void {
     this.process?.loop.arrive(run);
   }
 
+  accept(
+    hello: Readonly<Record<string, unknown>>,
+    connection: PeerConnection,
+  ): { outcome: Outcome; session?: PeerSession } {
+    const process = this.process;
+    if (process === undefined) throw new Error(`${this.id} is down`);
+    const accepted = process.standing.accept(hello, connection, true);
+    if (accepted.session !== undefined) process.sessions.set(String(hello.from), accepted.session);
+    return accepted;
+  }
+
+  sessionOf(id: string): PeerSession | undefined {
+    return this.process?.sessions.get(id);
+  }
+
   onMessage(from: string, message: NodeMessage): void {
     this.replica?.onMessage(from, message);
-  }
-
-  onLinkUp(to: string): void {
-    this.replica?.onLinkUp(to);
-  }
-
-  onLinkDown(to: string): void {
-    this.replica?.onLinkDown(to);
   }
 }
 

@@ -40,6 +40,13 @@ export function simulate(seed: number, { duration = STORMY, trace }: SimulateOpt
     isHaunted: dice.chance(0.5),
     segmentBytes: dice.pick([2_000, 16_384, 200_000]),
     ballotBytes: dice.pick([200, 2_000]),
+    limits: {
+      entries: dice.pick([15, 60, 300, 100_000]),
+      bytes: 67_108_864,
+      tail: dice.pick([0, 3, 40]),
+      piece: dice.pick([300, 5_000, 131_072]),
+    },
+    history: { revisions: dice.pick([20, 100, 100, 400]), characters: 1_000_000 },
     trace,
   });
   for (const node of world.nodes) world.timeline.after(dice.below(500) * MS, () => world.start(node));
@@ -47,7 +54,11 @@ export function simulate(seed: number, { duration = STORMY, trace }: SimulateOpt
   const pause = dice.pick([30, 100, 300]) * MS;
   const clients = dice.between(2, 5);
   for (let client = 1; client <= clients; client += 1) {
-    world.addClient(`c${client}`, keys, dice.pick([1, 3, 8]), pause);
+    world.addClient(`c${client}`, { keys, most: dice.pick([1, 3, 8]), pause });
+  }
+  const applications = dice.between(0, 3);
+  for (let application = 1; application <= applications; application += 1) {
+    world.addApplication(`a${application}`, { keys: ['/s/1', '/s/2'], most: dice.pick([1, 4]), pause });
   }
   const storm = new Storm(world, dice.fork());
   if (world.run(duration)) recover(world, storm);

@@ -1,7 +1,7 @@
 import type { Dice } from './dice.ts';
 import { MS } from './event-loop.ts';
-import { FAIR, type Weather } from './sim-link.ts';
 import type { SimNode } from './sim-node.ts';
+import { FAIR, type SimRoad, type Weather } from './sim-road.ts';
 import type { World } from './world.ts';
 
 /** Everything that a storm can do, and how often it does it beside the others. */
@@ -57,8 +57,8 @@ export class Storm {
   /** Ends the storm for good and mends everything. */
   end(): void {
     this.#isOver = true;
-    const { nodes, links } = this.#world;
-    for (const link of links) {
+    const { nodes, machines } = this.#world;
+    for (const link of machines.network.roads) {
       link.weather = FAIR;
       link.mend();
     }
@@ -148,11 +148,12 @@ export class Storm {
   }
 
   #strikeNetwork(fault: Fault, node: SimNode, while_: number): void {
-    const { nodes, links } = this.#world;
+    const { nodes, machines } = this.#world;
+    const links = machines.network.roads;
     const dice = this.#dice;
     const others = nodes.filter(other => other !== node);
     const pairs = (from: readonly SimNode[], to: readonly SimNode[]) =>
-      from.flatMap(one => to.flatMap(other => (one === other ? [] : [this.#world.link(one.id, other.id)])));
+      from.flatMap(one => to.flatMap(other => (one === other ? [] : [this.#world.road(one.id, other.id)])));
     const cut = (cuts: ReturnType<typeof pairs>) => {
       const holds = dice.chance(0.3);
       for (const link of cuts) link.cut(holds);
@@ -202,7 +203,7 @@ export class Storm {
     }
   }
 
-  #weather(links: World['links'], while_: number, weather: Weather): void {
+  #weather(links: readonly SimRoad[], while_: number, weather: Weather): void {
     for (const link of links) link.weather = weather;
     this.#after(while_, () => {
       for (const link of links) link.weather = FAIR;

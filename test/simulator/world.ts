@@ -1,18 +1,22 @@
+import type { HistoryBounds } from '../../src/kv/history.ts';
+import type { CompactionLimits } from '../../src/node/compaction.ts';
 import { codeOf } from '../../src/node/file-system.ts';
 import type { NodeMessage } from '../../src/node/raft-codec.ts';
 import type { Request } from '../../src/wire/ops.ts';
 import type { Outcome } from '../../src/wire/reply.ts';
 import { Answers } from './answers.ts';
+import { AppClient } from './app-client.ts';
 import { Dice } from './dice.ts';
 import { MS } from './event-loop.ts';
 import { History, type Tally } from './history.ts';
 import { Invariants } from './invariants.ts';
 import { Ledger } from './ledger.ts';
+import { Machines } from './machines.ts';
 import { Promises } from './promises.ts';
-import { SimClient } from './sim-client.ts';
-import type { SimLink } from './sim-link.ts';
-import { SimNetwork } from './sim-network.ts';
-import { type NodeEvents, SimNode } from './sim-node.ts';
+import { checkState } from './same-state.ts';
+import { type Habits, SimClient, type SimClientOptions } from './sim-client.ts';
+import type { NodeEvents, SimNode } from './sim-node.ts';
+import type { SimRoad } from './sim-road.ts';
 import { Timeline } from './timeline.ts';
 import { messageOf, thrownAt, Violation } from './violation.ts';
 
@@ -24,6 +28,10 @@ export interface WorldOptions {
   readonly isHaunted?: boolean;
   readonly segmentBytes?: number;
   readonly ballotBytes?: number;
+  /** When logs are compacted; hardly ever unless told. */
+  readonly limits?: CompactionLimits | undefined;
+  /** How much of the past nodes keep for those who watch; all of it unless told. */
+  readonly history?: HistoryBounds | undefined;
   /** Gets every line of the trace, as it is made. */
   readonly trace?: ((line: string) => void) | undefined;
 }
@@ -41,9 +49,9 @@ export type Filter = (from: string, to: string, message: NodeMessage) => boolean
 export class World {
   readonly timeline = new Timeline();
   readonly dice: Dice;
-  readonly nodes: readonly SimNode[];
-  readonly ledger = new Ledger(() => this.timeline.now);
-  readonly answers = new Answers(this.ledger);
+  readonly machines: Machines;
+  readonly ledger: Ledger;
+  readonly answers: Answers;
   readonly invariants: Invariants;
   readonly history = new History();
   readonly tally: Tally = { done: 0, conflict: 0, unknown: 0, refused: 0, stale: 0 };
@@ -59,41 +67,44 @@ export class World {
   };
   readonly #promises: Promises;
   #violation: Violation | undefined;
-  readonly #network: SimNetwork;
-  readonly #clients: SimClient[] = [];
+  readonly #clients: (SimClient | AppClient)[] = [];
   readonly #trace: ((line: string) => void) | undefined;
 
-  constructor({ seed, size, drift = 0, isHaunted = false, segmentBytes, ballotBytes, trace }: WorldOptions) {
+  constructor({
+    seed,
+    size,
+    drift = 0,
+    isHaunted = false,
+    segmentBytes,
+    ballotBytes,
+    limits,
+    history,
+    trace,
+  }: WorldOptions) {
     this.dice = new Dice(seed);
+    this.ledger = new Ledger({ now: () => this.timeline.now, fastest: 1 + drift });
+    this.answers = new Answers(this.ledger);
     this.#trace = trace;
-    const names = Array.from({ length: size }, (_, at) => `n${at + 1}`);
-    const addresses = names.map((id, at) => ({ id, address: `10.0.0.${at + 1}:7001` }));
-    this.nodes = names.map(id => {
-      const dice = this.dice.fork();
-      return new SimNode({
-        id,
-        nodes: addresses,
-        timeline: this.timeline,
-        dice,
-        clockRate: 1 + (dice.next() * 2 - 1) * drift,
-        segmentBytes: segmentBytes ?? 16_384,
-        ballotBytes: ballotBytes ?? 512,
-        transport: {
-          send: (to, message) => this.#send(id, to, message),
-          isUp: to => this.link(id, to).isUp,
-        },
-        events: this.#events,
-      });
-    });
-    this.invariants = new Invariants(this.ledger, this.nodes);
-    this.#promises = new Promises(new Map(this.nodes.map(node => [node.id, node])), this.ledger);
-    this.#network = new SimNetwork({
+    this.machines = new Machines({
       timeline: this.timeline,
       dice: this.dice.fork(),
-      ends: this.nodes,
-      onArrival: (from, to, message) => this.#arrives(from, to, message),
+      drift,
       isHaunted,
+      segmentBytes: segmentBytes ?? 16_384,
+      ballotBytes: ballotBytes ?? 512,
+      limits,
+      history,
+      onSend: (from, to, message) => this.#sends(from, to, message),
+      onArrival: (from, to, message) => this.#arrives(from, to, message),
+      events: this.#events,
     });
+    this.machines.found(size);
+    this.invariants = new Invariants(this.ledger, this.nodes);
+    this.#promises = new Promises(id => this.nodes.find(node => node.id === id), this.ledger);
+  }
+
+  get nodes(): readonly SimNode[] {
+    return this.machines.nodes;
   }
 
   get violation(): Violation | undefined {
@@ -106,17 +117,12 @@ export class World {
   }
 
   node(id: string): SimNode {
-    const node = this.nodes.find(other => other.id === id);
-    if (node === undefined) throw new Error(`there is no node ${id}`);
-    return node;
+    return this.machines.node(id);
   }
 
-  link(from: string, to: string): SimLink {
-    return this.#network.link(from, to);
-  }
-
-  get links(): readonly SimLink[] {
-    return this.#network.links;
+  /** The way from one machine to another. */
+  road(from: string, to: string): SimRoad {
+    return this.machines.network.road(from, to);
   }
 
   /** The running node that leads the latest term that anyone leads. */
@@ -128,14 +134,17 @@ export class World {
   /** Whether there is a leader, and everything in its log is committed and applied everywhere. */
   get isLevel(): boolean {
     const { last } = this.ledger;
-    if (this.leader?.raft?.state.log.last.index !== last) return false;
-    return this.nodes.every(({ raft }) => raft?.state.handed === last && raft.state.log.last.index === last);
+    const { leader } = this;
+    if (leader?.raft?.state.log.last.index !== last) return false;
+    const members = Object.keys(leader.raft.state.configuration.nodes).map(id => this.node(id));
+    const alive = members.filter(({ isGone }) => !isGone);
+    return alive.every(({ raft }) => raft?.state.handed === last && raft.state.log.last.index === last);
   }
 
   /** How it stands, in words. */
   get description(): string {
     const states = this.nodes.map(({ id, raft }) => {
-      if (raft === undefined) return `${id} is down`;
+      if (raft === undefined) return `${id} is no member or down`;
       const { role, term, commit, log, handed } = raft.state;
       return `${id} ${role} of term ${term}, log to ${log.last.index}, committed ${commit}, applied ${handed}`;
     });
@@ -167,16 +176,15 @@ export class World {
   }
 
   start(node: SimNode): void {
-    if (node.isRunning) return;
+    if (node.isRunning || node.isGone) return;
     this.tell(() => `${node.id} starts`);
+    this.machines.network.leave(node);
     try {
       node.start();
     } catch (error) {
       if (codeOf(error) === 'EIO' || codeOf(error) === 'ENOSPC') this.onFatal(node, error as Error);
       else this.fail(new Violation('a node opens what it has left', `${node.id}: ${messageOf(error)}`));
-      return;
     }
-    this.#network.begin(node);
   }
 
   /** Ends a process; the others notice at once, as its sockets are closed for it. */
@@ -184,7 +192,7 @@ export class World {
     if (!node.isRunning) return;
     this.tell(() => `${node.id} is killed`);
     node.kill();
-    this.#network.leave(node);
+    this.machines.network.leave(node);
   }
 
   /** Ends a machine: what it has not synced may be lost, and the others only hear nothing any more. */
@@ -204,12 +212,21 @@ export class World {
     });
   }
 
-  addClient(name: string, keys: readonly string[], most: number, pause: number): void {
+  addClient(name: string, habits: Habits): void {
+    this.#clients.push(new SimClient(this.#clientOptions(name, habits)));
+  }
+
+  /** A client that keeps a session, holds leases, and makes transactions. */
+  addApplication(name: string, habits: Habits): void {
+    this.#clients.push(new AppClient(this.#clientOptions(name, habits)));
+  }
+
+  #clientOptions(name: string, habits: Habits): SimClientOptions {
     const { timeline, nodes, answers, history, tally } = this;
     const guard = (checks: () => void) => this.#guard(checks);
     const trace = (text: () => string) => this.tell(text);
     const common = { timeline, nodes, answers, history, tally, guard, trace };
-    this.#clients.push(new SimClient({ ...common, name, dice: this.dice.fork(), keys, most, pause }));
+    return { ...common, name, dice: this.dice.fork(), ...habits };
   }
 
   stopClients(): void {
@@ -234,6 +251,7 @@ export class World {
   finalChecks(): void {
     this.#guard(() => {
       this.invariants.checkAllDurable();
+      for (const node of this.nodes) checkState(node, this.ledger);
       this.searched = this.history.check(this.ledger);
     });
   }
@@ -273,10 +291,9 @@ export class World {
       this.tell(() => `${node.id} has on disk: term ${node.durable.term}, log to ${node.durable.last}`),
   };
 
-  #send(from: string, to: string, message: NodeMessage): boolean {
+  #sends(from: string, to: string, message: NodeMessage): void {
     this.#guard(() => this.#promises.judge(this.node(from), to, message));
     this.tell(() => `${from} -> ${to} ${describe(message)}`);
-    return this.link(from, to).send(message);
   }
 
   #arrives(from: string, to: string, message: NodeMessage): boolean {

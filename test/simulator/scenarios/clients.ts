@@ -109,11 +109,12 @@ function replacedProposal(director: Director): void {
 
 /** A leader proposes, is cut off, and gives up the change; another commits it. */
 function adoptedProposal(director: Director): void {
-  const [old, fresh] = [director.node(1), director.node(2)];
+  const [old, fresh, third] = [director.node(1), director.node(2), director.node(3)];
   director.start();
   director.establish(old);
   director.elapse(300);
   director.lose((_from, to, message) => to === old.id && message.type !== 'request-vote');
+  director.lose((from, _to, message) => from === third.id && message.type === 'request-vote');
   const adopted = director.set(old, '/a', 'adopted');
   director.until(
     () => fresh.durable.last === old.durable.last && old.durable.last > 2,

@@ -73,7 +73,9 @@ function voteAcrossRestart(director: Director): void {
   director.start();
   const termOf = ({ raft }: SimNode) => raft?.state.term ?? 0;
   const stand = () => one.raft?.state.role === 'candidate' && other.raft?.state.role === 'candidate';
-  director.until(() => stand() && termOf(one) === termOf(other), 'two candidates stand in one term', 60_000);
+  const isOf = (message: NodeMessage) => message.type === 'request-vote' && message.term === termOf(one);
+  const areAsking = () => stand() && termOf(one) === termOf(other) && first.some(isOf) && second.some(isOf);
+  director.until(areAsking, 'two candidates stand in one term', 60_000);
   const term = termOf(one);
   director.lose((from, to) => from === one.id && to === voter.id); // no word of a leader reaches the voter
   first.release();
