@@ -3,8 +3,10 @@ export class News {
   readonly fields: Readonly<Record<string, unknown>>;
   #text: string | undefined;
 
-  constructor(fields: Readonly<Record<string, unknown>>) {
+  /** `text`: the fields as they stand in a line, where somebody has written them down already. */
+  constructor(fields: Readonly<Record<string, unknown>>, text?: string) {
     this.fields = fields;
+    this.#text = text;
   }
 
   /** Its fields as they stand in a line, without the braces around. */

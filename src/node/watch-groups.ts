@@ -1,6 +1,4 @@
 import type { KeyEvent, Revision } from '../kv/history.ts';
-import type { Entry } from '../kv/store.ts';
-import { News } from './news.ts';
 import type { Watcher } from './watcher.ts';
 
 /** What is watched: one key, or all that begin with a prefix. */
@@ -11,58 +9,20 @@ export interface Selection {
   readonly prev: boolean;
 }
 
-/** Revisions of which a group keeps the text, for those who come to them a little later than the others. */
-const KEPT = 256;
-/** Characters of text that it keeps for them. */
-const KEPT_CHARACTERS = 1_048_576;
-
-/** Those who watch the same: what a revision says to them is selected and written down once. */
+/** Those who watch the same. */
 export class WatchGroup {
   readonly selection: Selection;
   readonly watchers = new Set<Watcher>();
-  readonly #kept = new Map<number, News>();
-  #characters = 0;
 
   constructor(selection: Selection) {
     this.selection = selection;
   }
 
-  /** What a revision says to this group; undefined when it does not concern it. */
-  newsOf(rev: number, revision: Revision, selected?: readonly KeyEvent[]): News | undefined {
-    const kept = this.#kept.get(rev);
-    if (kept !== undefined) return kept;
-    const events = selected ?? revision.filter(({ key }) => this.#selects(key));
-    if (events.length === 0) return undefined;
-    const news = new News({ rev, events: events.map(event => told(event, this.selection.prev)) });
-    this.#keep(rev, news);
-    return news;
-  }
-
-  #selects(key: string): boolean {
+  /** The events of a revision that concern it. */
+  select(revision: Revision): readonly KeyEvent[] {
     const { key: only, prefix } = this.selection;
-    return only === undefined ? key.startsWith(prefix) : key === only;
+    return revision.filter(({ key }) => (only === undefined ? key.startsWith(prefix) : key === only));
   }
-
-  #keep(rev: number, news: News): void {
-    this.#kept.set(rev, news);
-    this.#characters += news.text.length;
-    for (const [oldest, { text }] of this.#kept) {
-      if (this.#kept.size <= KEPT && this.#characters <= KEPT_CHARACTERS) return;
-      this.#kept.delete(oldest);
-      this.#characters -= text.length;
-    }
-  }
-}
-
-/** An event as it is told. */
-function told({ key, entry, prev }: KeyEvent, withPrev: boolean): object {
-  const before = withPrev ? { prev: prev ?? null } : {};
-  if (entry === undefined) return { type: 'remove', key, ...before };
-  return { type: 'set', key, ...fieldsOf(entry), ...before };
-}
-
-function fieldsOf({ value, create, mod, version, lease }: Entry): object {
-  return { value, create, mod, version, ...(lease === undefined ? {} : { lease }) };
 }
 
 /** All groups, found by the keys of events: by the key itself, and by each length that a prefix has. */

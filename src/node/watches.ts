@@ -1,10 +1,10 @@
-import type { KeyEvent } from '../kv/history.ts';
 import type { Store } from '../kv/store.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type Failure, failure } from '../wire/errors.ts';
 import type { RequestOf, WatchRequest } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
 import type { Client, Follower } from './client.ts';
+import { EventTexts } from './event-texts.ts';
 import { News } from './news.ts';
 import type { Responder } from './server.ts';
 import { WatchGroups } from './watch-groups.ts';
@@ -53,6 +53,7 @@ export class Watches {
   readonly #options: WatchesOptions;
   readonly #audiences = new Map<Client, Audience>();
   readonly #groups = new WatchGroups();
+  readonly #texts = new EventTexts();
   readonly #clusterWatchers = new Set<ClusterWatcher>();
   readonly #behind = new Set<Watcher>();
   #count = 0;
@@ -254,17 +255,16 @@ export class Watches {
       return;
     }
     for (const [group, events] of this.#groups.concernedBy(revision)) {
+      const news = this.#texts.newsOf(rev, events, group.selection.prev);
       for (const watcher of group.watchers) {
-        this.#tell(watcher, rev, events);
+        this.#tell(watcher, rev, news);
         yield;
       }
     }
   }
 
-  #tell(watcher: Watcher, rev: number, events: readonly KeyEvent[]): void {
+  #tell(watcher: Watcher, rev: number, news: News): void {
     if (watcher.next > rev || watcher.isReplaying) return;
-    const news = watcher.group.newsOf(rev, events, events);
-    if (news === undefined) return;
     if (!watcher.isBehind && watcher.client.isFull) {
       watcher.isBehind = true;
       watcher.next = rev;
@@ -296,9 +296,11 @@ export class Watches {
         this.#close(watcher, tooSlow(watcher.next));
         return true;
       }
-      const news = watcher.group.newsOf(watcher.next, revision);
+      const { group, next } = watcher;
+      const events = group.select(revision);
       watcher.next += 1;
-      if (news === undefined) continue;
+      if (events.length === 0) continue;
+      const news = this.#texts.newsOf(next, events, group.selection.prev);
       watcher.owed = Math.max(0, watcher.owed - news.text.length);
       watcher.tell(news, clock.now());
     }

@@ -184,20 +184,41 @@ describe('those who watch', () => {
       }
     }));
 
-  it('share the text of what they are told', () => {
+  it('are told each event in the same words, written down once, whatever else they watch', () => {
     const scene = new Scene();
-    const texts = new Set<News>();
-    const readers = Array.from({ length: 1_000 }, () => {
-      const reader = new Reader();
-      reader.push = news => void texts.add(news);
-      return reader;
-    });
-    scene.set('/a', 'before');
-    for (const reader of readers) scene.ask(reader, { ...all, from: 1 });
+    let written = 0;
+    const value = {
+      toJSON: () => {
+        written += 1;
+        return 'v';
+      },
+    } as unknown as string;
+    const readers = Array.from({ length: 1_000 }, () => new Reader());
+    const set = { op: 'set', key: '/a/b', value } as const;
+    scene.do(set);
+    for (const [at, reader] of readers.entries()) {
+      scene.ask(reader, { op: 'watch', prefix: '/a/b'.slice(0, at % 5), from: 1 });
+    }
     scene.hands.run();
-    scene.set('/a', 'after');
+    scene.do(set);
     scene.hands.run();
-    expect(texts.size).to.equal(2);
+    expect(written).to.equal(2);
+    for (const { revs } of readers) expect(revs).to.deep.equal([1, 2]);
+  });
+
+  it('keep little of what they were told, however many they are and whatever they watch', () => {
+    const scene = new Scene({ revisions: 1_000, characters: 2_000_000 });
+    const reader = new Reader();
+    reader.push = () => {};
+    const key = 'x'.repeat(1_000);
+    for (let length = 1; length <= 1_000; length += 1)
+      scene.ask(reader, { op: 'watch', prefix: key.slice(0, length) });
+    const before = process.memoryUsage().heapUsed;
+    for (let rev = 0; rev < 5; rev += 1) {
+      scene.set(key, 'y'.repeat(400_000));
+      scene.hands.run();
+    }
+    expect(process.memoryUsage().heapUsed - before).to.be.lessThan(256 * 1_048_576);
   });
 
   it('are told for a few milliseconds at a time, so that the node has its turn between', () => {
