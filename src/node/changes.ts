@@ -12,7 +12,15 @@ import type { Forwarding } from './forwarding.ts';
 import type { Core } from './host.ts';
 import { IndexedQueue } from './indexed-queue.ts';
 import type { Responder } from './server.ts';
-import { LEADER_PATIENCE, leaderOf, noLeader, notLeader, shuttingDown, type Waiting } from './waiting.ts';
+import {
+  isHopeless,
+  LEADER_PATIENCE,
+  leaderOf,
+  noLeader,
+  notLeader,
+  shuttingDown,
+  type Waiting,
+} from './waiting.ts';
 
 /** Bytes that a leader takes on beyond what is committed. */
 const MOST_UNCOMMITTED = 64 * 1_048_576;
@@ -209,7 +217,8 @@ export class Changes {
       if (waiting.responder.deadline <= now) continue;
       const { leader, role } = this.#core.state;
       if (leader !== null && !(role === 'leader' && this.#core.isHandingOver)) this.#direct(waiting);
-      else if (now - waiting.since > LEADER_PATIENCE) waiting.responder.answer(failed(noLeader(this.#core)));
+      else if (isHopeless(this.#core, now - waiting.since) || now - waiting.since > LEADER_PATIENCE)
+        waiting.responder.answer(failed(noLeader(this.#core)));
       else this.#homeless.push(waiting);
     }
   }

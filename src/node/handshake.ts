@@ -35,8 +35,15 @@ export interface Acquaintance {
   readonly remember: (id: string, instance: string) => void;
 }
 
-/** The handshake of a node whose members can change; it is read anew at each greeting, since what the node knows of itself changes. */
-export function greeting(fixed: Handshake, acquaintance: () => Acquaintance): Handshake {
+/**
+ * The handshake of a node whose members can change; it is read anew at each greeting, since what the node knows of
+ * itself changes. `heard`: the mark that the node to be called has lately told of itself, and was accepted with.
+ */
+export function greeting(
+  fixed: Handshake,
+  acquaintance: () => Acquaintance,
+  heard: () => string | undefined,
+): Handshake {
   const { op, protocol, cluster, from, to } = fixed;
   return {
     op,
@@ -51,7 +58,7 @@ export function greeting(fixed: Handshake, acquaintance: () => Acquaintance): Ha
       return acquaintance().member;
     },
     get expects() {
-      return acquaintance().instances[to];
+      return heard() ?? acquaintance().instances[to];
     },
     get instance() {
       return acquaintance().instance;
@@ -86,9 +93,9 @@ export function misdialled(
 }
 
 /**
- * What is wrong with a caller that is a member: it may have lost its data, and with it the votes that it gave. One
- * that is met for the first time is remembered, so that it cannot come back as another; one that was added since, as
- * far as it says, is for the log to tell.
+ * What is wrong with the data directory of a caller: it may have lost its data, and with it the votes that it gave.
+ * One that is met for the first time is remembered, so that it cannot come back as another. One that knows itself as
+ * a member by a later configuration than any here is believed: it has what came before in its log.
  */
 export function changed(
   { from, instance, member }: Readonly<Record<string, unknown>>,
@@ -96,10 +103,12 @@ export function changed(
 ): Failure | undefined {
   if (acquaintance === undefined || typeof from !== 'string' || typeof instance !== 'string')
     return undefined;
-  if (Number(member) > acquaintance.latest) return undefined;
-  const known = acquaintance.instances[from];
-  if (known === undefined) acquaintance.remember(from, instance);
-  return known === undefined || known === instance ? undefined : mismatch(lostData(from));
+  const { instances, latest, remember } = acquaintance;
+  const known = instances[from];
+  if (known === instance) return undefined;
+  if (known !== undefined && !(Number(member) > latest)) return mismatch(lostData(from));
+  remember(from, instance);
+  return undefined;
 }
 
 /**

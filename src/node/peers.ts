@@ -64,6 +64,8 @@ interface Accepted {
   readonly connection: PeerConnection;
   /** The configuration by which it knew itself as a member when it called; 0 when it did not say. */
   readonly member: number;
+  /** The mark of its data directory, where it said that. */
+  readonly instance: string | undefined;
 }
 
 /** A way to another node, and where it leads. */
@@ -142,7 +144,10 @@ export class Peers<Message> implements Transport<Message> {
   #dial(peer: NodeAddress): void {
     const { id: from, cluster, dial, acquaintance, onDismissed } = this.#options;
     const fixed: Handshake = { op: 'peer', protocol: 1, cluster, from, to: peer.id };
-    const handshake = acquaintance === undefined ? fixed : greeting(fixed, acquaintance);
+    const handshake =
+      acquaintance === undefined
+        ? fixed
+        : greeting(fixed, acquaintance, () => this.#accepted.get(peer.id)?.instance);
     let session: PeerSession | undefined;
     const link = dial(peer, handshake, {
       up: () => this.#listener.onLinkUp(peer.id),
@@ -177,7 +182,7 @@ export class Peers<Message> implements Transport<Message> {
     connection: PeerConnection,
   ): { outcome: Outcome; session?: PeerSession } {
     const { id, cluster } = this.#options;
-    const { protocol, from, member } = hello;
+    const { protocol, from, member, instance } = hello;
     const objection = this.#objection(hello);
     if (objection !== undefined || typeof from !== 'string') {
       const refusal = objection ?? failure('CLUSTER_MISMATCH', 'it does not say who it is');
@@ -185,7 +190,11 @@ export class Peers<Message> implements Transport<Message> {
       return { outcome: failed(refusal) };
     }
     this.#accepted.get(from)?.connection.destroy();
-    this.#accepted.set(from, { connection, member: typeof member === 'number' ? member : 0 });
+    this.#accepted.set(from, {
+      connection,
+      member: typeof member === 'number' ? member : 0,
+      instance: typeof instance === 'string' ? instance : undefined,
+    });
     if (!this.#ways.has(from)) this.#dial({ id: from, address: String(hello.address) });
     const closed = () => {
       if (this.#accepted.get(from)?.connection !== connection) return;

@@ -6,7 +6,7 @@ import type { ReadRequest } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
 import type { Core } from './host.ts';
 import type { Responder } from './server.ts';
-import { LEADER_PATIENCE, leaderOf, noLeader, notLeader, shuttingDown, type Waiting } from './waiting.ts';
+import { isHopeless, leaderOf, noLeader, notLeader, shuttingDown, type Waiting } from './waiting.ts';
 
 /** Milliseconds after which a follower asks its leader again what a read has to wait for. */
 const READ_PATIENCE = 500;
@@ -152,18 +152,18 @@ export class Reads {
   sweep(): void {
     if (this.#batches.length === 0) return;
     const now = this.#options.clock.now();
-    const { leader, role } = this.#core.state;
+    const { role } = this.#core.state;
     for (const batch of this.#batches) {
       const isOverdue = role !== 'leader' && now - batch.askedAt > READ_PATIENCE;
       if (batch.index === undefined && isOverdue) batch.number = 0;
     }
-    const isHopeless = ({ since }: Asked) =>
-      (leader === null && now - since > LEADER_PATIENCE) || this.#core.hasQuorum === false;
+    const isLost = ({ since }: Asked) =>
+      isHopeless(this.#core, now - since) || this.#core.hasQuorum === false;
     this.#batches = this.#batches.flatMap(batch => {
       // Whoever asked keeps the deadline, and says so; here what is past it is only forgotten.
       const open = batch.reads.filter(({ responder }) => responder.deadline > now);
-      const reads = open.filter(read => !isHopeless(read));
-      for (const read of open) if (isHopeless(read)) read.responder.answer(failed(noLeader(this.#core)));
+      const reads = open.filter(read => !isLost(read));
+      for (const read of open) if (isLost(read)) read.responder.answer(failed(noLeader(this.#core)));
       return reads.length > 0 ? [{ ...batch, reads }] : [];
     });
     this.#options.wake();

@@ -25,6 +25,11 @@ export function noLeader(core: Core): Failure {
   return failure('NO_LEADER', words);
 }
 
+/** Whether a request that waits for a leader has waited long enough; a node that is no member will never know of another. */
+export function isHopeless({ state }: Core, waited: number): boolean {
+  return state.leader === null && (state.isRemoved || waited > LEADER_PATIENCE);
+}
+
 /** The leader as this node knows it. */
 export function leaderOf(core: Core, addressOf: (id: string) => string | undefined): NodeAddress | null {
   const id = core.state.leader;

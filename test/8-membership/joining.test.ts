@@ -42,6 +42,21 @@ describe('stage 8: a node that is added', function () {
     });
   });
 
+  it('is caught up by a leader that was itself added, with what it has never heard of that one', async () => {
+    await cluster.start('n3');
+    await cluster.add('n3');
+    await cluster.vote(['n1', 'n2', 'n3']);
+    await eventually(
+      'n3 leads',
+      async () => (await cluster.ask('n1', { op: 'transfer-leader', to: 'n3' })).ok,
+    );
+    await cluster.start('n4');
+    expect((await cluster.add('n4', 'n3')).ok).to.equal(true);
+    const reply = await cluster.vote(['n1', 'n2', 'n3', 'n4'], 'n3');
+    expect(reply.ok, JSON.stringify(reply)).to.equal(true);
+    await cluster.agree('n1', 'n2', 'n3', 'n4');
+  });
+
   it('becomes a voter when it is named as one, and then counts', async () => {
     await cluster.start('n3');
     await cluster.add('n3');
