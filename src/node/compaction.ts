@@ -145,8 +145,11 @@ export class Compaction {
     return { index, term };
   }
 
-  #written({ base }: SnapshotHead, extent: SnapshotExtent | undefined): void {
-    if (extent === undefined) {
+  #written({ index, base }: SnapshotHead, extent: SnapshotExtent | undefined): void {
+    const isOvertaken = index < this.#state.snapshot.index;
+    if (isOvertaken) {
+      this.#answer(); // a newer one has come meanwhile
+    } else if (extent === undefined) {
       this.#notBefore = this.#clock.now() + RETRY;
       this.#entries = this.#options.limits.entries;
       const words =
@@ -154,8 +157,6 @@ export class Compaction {
       for (const responder of this.#asked)
         responder.answer(failed(failure('NO_SPACE', words, { definite: false })));
       this.#asked = [];
-    } else if (extent.index < this.#state.snapshot.index) {
-      this.#answer(); // a newer one has come meanwhile
     } else {
       this.#isDamaged = false;
       this.#snapshots.promote(extent, true);

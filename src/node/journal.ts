@@ -303,7 +303,7 @@ export class Journal implements Storage<Store> {
       this.#fail(error as Error);
     }
     this.#isDead = true;
-    this.#parts.snapshots.close();
+    await this.#parts.snapshots.close();
     this.#log.close();
     this.#parts.ballots.close();
     this.#parts.release();

@@ -38,6 +38,9 @@ export class SnapshotFiles implements Snapshots<Store> {
   #writer: SnapshotWriter | undefined;
   #incoming: IncomingSnapshot | undefined;
   #isClosed = false;
+  /** Files on their way to the disk, and who waits until none is. */
+  #underWay = 0;
+  #whenAtRest: (() => void) | undefined;
 
   constructor(parts: SnapshotFilesParts) {
     this.#parts = parts;
@@ -72,9 +75,11 @@ export class SnapshotFiles implements Snapshots<Store> {
       return;
     }
     const source = new SnapshotSource(head, records);
+    this.#underWay += 1;
     this.#writer = new SnapshotWriter(file, source, clock, (error, written) => {
       this.#writer = undefined;
       this.#parts.spare.close(file.fd);
+      this.#ended();
       if (error !== null) this.#parts.fatal(error);
       else if (written === 'whole' && source.hash !== undefined && !this.#isClosed) {
         const extent = { index: head.index, term: head.term, bytes: file.size, hash: source.hash };
@@ -106,11 +111,13 @@ export class SnapshotFiles implements Snapshots<Store> {
   /** Gives a file that is on the disk its name; what it stands for may go once that name is on the disk, too. */
   #name(temporary: string, extent: SnapshotExtent, done: () => void): void {
     const { files, spare, directory, fatal } = this.#parts;
+    this.#underWay += 1;
     try {
       files.rename(temporary, this.#path(extent));
       const fd = spare.open(directory, 'r');
       files.fsync(fd, error => {
         spare.close(fd);
+        this.#ended();
         if (error !== null) {
           fatal(error);
           return;
@@ -119,6 +126,7 @@ export class SnapshotFiles implements Snapshots<Store> {
         if (!this.#isClosed) done();
       });
     } catch (error) {
+      this.#ended();
       fatal(error as Error);
     }
   }
@@ -178,8 +186,10 @@ export class SnapshotFiles implements Snapshots<Store> {
   keep(incoming: IncomingSnapshot, done: (extent: SnapshotExtent) => void): void {
     const { spare, fatal } = this.#parts;
     const { file, position, hash } = incoming;
+    this.#underWay += 1;
     file.sync(error => {
       spare.close(file.fd);
+      this.#ended();
       this.#incoming = undefined;
       if (error !== null) fatal(error);
       else if (!this.#isClosed) {
@@ -198,10 +208,20 @@ export class SnapshotFiles implements Snapshots<Store> {
     remove(this.#parts.files, incoming.file.path);
   }
 
-  close(): void {
+  #ended(): void {
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#whenAtRest?.();
+  }
+
+  /** Gives up what is under way, and resolves when nothing is any more. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.giveUp();
     this.discard();
+    if (this.#underWay === 0) return;
+    await new Promise<void>(resolve => {
+      this.#whenAtRest = resolve;
+    });
   }
 }
 

@@ -31,7 +31,7 @@ export class Scratch {
 
   async clean(): Promise<void> {
     for (const bench of this.#open.splice(0)) await bench.close();
-    for (const path of this.#paths.splice(0)) rmSync(path, { recursive: true });
+    for (const path of this.#paths.splice(0)) rmSync(path, { recursive: true, force: true });
   }
 }
 

@@ -205,6 +205,24 @@ describe('snapshots on the disk', () => {
     }
   });
 
+  it('that are being made when the node stops are given up, and leave nothing behind', async () => {
+    const path = scratch.directory();
+    const bench = await scratch.open(path);
+    bench.write({ ballot });
+    await fill(bench, 1, 30);
+    let isTold = false;
+    void writeSnapshot(bench, { index: 30, term: 1 }).then(written => {
+      isTold = written === undefined;
+    });
+    await bench.close();
+    expect(snapshotsIn(path)).to.deep.equal([]);
+    await turn();
+    expect(isTold).to.equal(true);
+    const again = await scratch.open(path);
+    await compact(again, { index: 30, term: 1 });
+    expect(snapshotsIn(path)).to.deep.equal(['30-1.ndjson']);
+  });
+
   it('are made a little at a time', async () => {
     const bench = await scratch.open(scratch.directory());
     let turns = 0;
