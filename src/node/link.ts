@@ -5,6 +5,7 @@ import type { Parcel } from '../ports/transport.ts';
 import { type NodeAddress, parseAddress } from '../wire/address.ts';
 import type { Handshake } from './handshake.ts';
 import { logger } from './log.ts';
+import { sendSoon } from './loop-end.ts';
 import { textOf } from './parcel.ts';
 import type { Dial, LinkEvents, PeerLink } from './peers.ts';
 import { Tries } from './tries.ts';
@@ -63,7 +64,7 @@ export class Link implements PeerLink {
   send(parcel: Parcel): boolean {
     const socket = this.#socket;
     if (socket === undefined || this.#queued + socket.writableLength > MOST_QUEUED) return false;
-    if (this.#isUp && this.#queue.length === 0) setImmediate(() => this.flush());
+    if (this.#isUp && this.#queue.length === 0) sendSoon(() => this.flush());
     const text = textOf(parcel);
     this.#queue.push(text, '\n');
     this.#queued += text.length;

@@ -9,6 +9,7 @@ import { Connection } from './connection.ts';
 import { descriptorsLeft } from './descriptors.ts';
 import { Guest } from './guest.ts';
 import { logger } from './log.ts';
+import { sendSoon } from './loop-end.ts';
 import { Newcomer } from './newcomer.ts';
 import type { PeerConnection, PeerSession } from './peers.ts';
 
@@ -202,14 +203,14 @@ export class LineServer {
 
   /** For `Connection`: flushes it when the turn of the event loop is over, so that a turn is one write. */
   flushLater(connection: Connection): void {
-    if (this.#toFlush.length === 0) setImmediate(() => this.#flush());
+    if (this.#toFlush.length === 0) sendSoon(() => this.#flush());
     this.#toFlush.push(connection);
   }
 
   /** A thousand writes at a time: what many watch at once must not keep the others waiting. */
   #flush(): void {
     const connections = this.#toFlush.splice(0, MOST_FLUSHED);
-    if (this.#toFlush.length > 0) setImmediate(() => this.#flush());
+    if (this.#toFlush.length > 0) sendSoon(() => this.#flush());
     for (const connection of connections) connection.flush();
   }
 

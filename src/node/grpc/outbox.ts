@@ -1,6 +1,7 @@
 import type { Parcel } from '../../ports/transport.ts';
 import type { Message } from '../../wire/messages.ts';
 import { logger } from '../log.ts';
+import { sendSoon } from '../loop-end.ts';
 import { encodeParcel, type PeerMessages } from './peer-messages.ts';
 
 /** Bytes that may wait for a node that does not take them; more is dropped, since a node that is behind asks. */
@@ -61,7 +62,7 @@ export class Outbox {
   #plan(): void {
     if (this.#isFlushPlanned || !this.#isOpen) return;
     this.#isFlushPlanned = true;
-    setImmediate(() => {
+    sendSoon(() => {
       this.#isFlushPlanned = false;
       this.#flush();
     });
