@@ -116,7 +116,8 @@ export class Host implements StorageListener {
     this.#durable = mark;
     this.#core.stored(mark);
     this.#release();
-    this.wake();
+    const { role, isReady } = this.#core.state;
+    if (role === 'leader' || isReady) this.wake();
   }
 
   onLinkUp(peer: string): void {

@@ -6,6 +6,9 @@ interface Run {
   readonly term: number;
 }
 
+/** Bytes of entries that are too few to be worth copying those behind them. */
+const WORTH_FORGETTING = 262_144;
+
 /**
  * The log as the core sees it: the term of every entry since the base (runs of one term, since terms are few),
  * and the entries themselves as far back as the cache goes; what is older is read from disk by whoever sends it.
@@ -126,6 +129,14 @@ export class Log {
   range(from: number, to: number): Entry[] {
     const first = this.firstCached;
     return this.#cache.slice(from - first, to + 1 - first);
+  }
+
+  /** Forgets the entries up to an index, when they are many and no fewer than what stays, which is copied. */
+  forget(through: number): void {
+    const count = Math.min(through, this.#last.index) + 1 - this.firstCached;
+    if (this.#cacheBytes < WORTH_FORGETTING || count < this.#cache.length - count) return;
+    for (let at = 0; at < count; at += 1) this.#cacheBytes -= this.#cache[at]?.size ?? 0;
+    this.#cache = this.#cache.slice(count);
   }
 
   /**

@@ -29,10 +29,20 @@ export class Quorum {
 
   /** The highest number that enough voters have reached. */
   reached(number: (id: string) => number): number {
-    const perSet = this.#majorities.map(voters => {
-      const sorted = voters.map(number).sort((a, b) => b - a);
-      return sorted[Math.floor(voters.length / 2)] ?? 0;
-    });
-    return Math.min(...perSet);
+    let least = Number.POSITIVE_INFINITY;
+    for (const voters of this.#majorities) least = Math.min(least, reachedByMost(voters.map(number)));
+    return least;
   }
+}
+
+/** The highest number that more than half have reached. Asked at every answer, and of a few: so it sorts nothing. */
+function reachedByMost(numbers: readonly number[]): number {
+  let highest = 0;
+  for (const candidate of numbers) {
+    if (candidate <= highest) continue;
+    let count = 0;
+    for (const number of numbers) if (number >= candidate) count += 1;
+    if (count * 2 > numbers.length) highest = candidate;
+  }
+  return highest;
 }

@@ -30,7 +30,7 @@ interface Placed {
   readonly configuration: Configuration;
 }
 
-/** Bytes of applied entries that stay in memory for followers that are a little behind. */
+/** Bytes of applied entries that stay in memory for followers that do not have them yet. */
 const CACHE_BYTES = 8 * 1_048_576;
 
 /**
@@ -346,6 +346,29 @@ export class State {
     }
   }
 
+  /**
+   * The last entry that nobody will have to be sent: what every node has. A log that forgets such entries at once has
+   * them die young, and moving what lives on is most of what a collection of garbage costs.
+   */
+  get #held(): number {
+    let held = Number.POSITIVE_INFINITY;
+    if (this.role === 'leader') for (const { match } of this.progress.values()) held = Math.min(held, match);
+    return held;
+  }
+
+  /** Whether `take` would bring anything. */
+  get isReady(): boolean {
+    return (
+      this.#unsavedBallot ||
+      this.#unsaved.length > 0 ||
+      this.#commit !== this.#savedCommit ||
+      this.#commit > this.#handed ||
+      this.#messages.length > 0 ||
+      this.#answers.length > 0 ||
+      this.#reads.length > 0
+    );
+  }
+
   /** Takes out what a turn has brought. */
   take(): Ready {
     const ballot = this.#unsavedBallot ? this.#ballot : undefined;
@@ -358,6 +381,7 @@ export class State {
       this.#saving.push({ mark: this.#mark, last: this.log.last.index });
     }
     const committed = this.log.range(this.#handed + 1, this.#commit);
+    this.log.forget(Math.min(this.#handed, this.#held));
     this.log.shrink(this.#handed, CACHE_BYTES);
     const ready = {
       mark: this.#mark,
@@ -384,7 +408,9 @@ export class State {
 }
 
 function configurationsIn(entries: readonly Entry[]): Placed[] {
-  return entries.flatMap(({ index, command }) =>
-    isConfiguration(command) ? [{ index, configuration: command }] : [],
-  );
+  const placed: Placed[] = [];
+  for (const { index, command } of entries) {
+    if (isConfiguration(command)) placed.push({ index, configuration: command });
+  }
+  return placed;
 }

@@ -75,6 +75,20 @@ describe('stage 4: the log', () => {
     log.append([entry(3, 8)]);
     expect(log.cached(3, 3, 100).map(({ term }) => term)).to.deep.equal([8]);
   });
+
+  it('forgets what nobody will ask for, where it is much, and no less than what stays', () => {
+    const log = new Log({ index: 0, term: 0 }, diskWith(terms, { size: 100_000 }).entries);
+    log.forget(3);
+    expect(log.firstCached).to.equal(1);
+    log.forget(5);
+    expect(log.firstCached).to.equal(6);
+    expect(log.cachedBytes).to.equal(400_000);
+    log.forget(7);
+    expect(log.firstCached).to.equal(8);
+    log.forget(99);
+    expect(log.firstCached).to.equal(8);
+    expect(log.last.index).to.equal(9);
+  });
 });
 
 describe('stage 4: a quorum', () => {
