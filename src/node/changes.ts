@@ -160,7 +160,8 @@ export class Changes {
     for (const waiting of changes) {
       this.#forsake(index, 'another leader came in between');
       const size = sizeOf(waiting.request);
-      this.#proposed.set(index, { ...waiting, term: state.term, size });
+      const { request, responder, since } = waiting;
+      this.#proposed.set(index, { request, responder, since, term: state.term, size });
       this.#uncommitted += size;
       index += 1;
     }

@@ -2,7 +2,7 @@ import type { Codec } from '../ports/transport.ts';
 import type { Entry } from '../raft/entry.ts';
 import type { Message } from '../raft/messages.ts';
 import { type ForwardMessage, isForwardMessage } from './forwarding.ts';
-import { entryLine, parseEntry } from './record.ts';
+import { parseEntry, recordsOf } from './record.ts';
 
 /** What nodes say to each other from stage 4 on. */
 export type NodeMessage = Message | ForwardMessage;
@@ -41,7 +41,7 @@ export const raftCodec: Codec<NodeMessage> = {
     }
     if (message.type !== 'append') return { header: { ...message }, lines: [] };
     const { entries, ...header } = message;
-    return { header, lines: entries.map(entryLine) };
+    return { header, ...recordsOf(entries) };
   },
 
   decode(header, lines) {

@@ -30,6 +30,30 @@ export function entryLine(entry: Entry): string {
   return entry.line;
 }
 
+/** The records of consecutive entries. */
+export interface Records {
+  readonly lines: readonly string[];
+  /** The same in one piece, without the last newline. */
+  readonly text: string;
+}
+
+const NO_RECORDS: Records = { lines: [], text: '' };
+let latest: { first: Entry; last: Entry; records: Records } | undefined;
+
+/**
+ * The records of consecutive entries of one log. A leader's disk and its followers are mostly due the very same
+ * entries, so the latest are kept: the entries at both ends tell those between.
+ */
+export function recordsOf(entries: readonly Entry[]): Records {
+  const first = entries[0];
+  const last = entries.at(-1);
+  if (first === undefined || last === undefined) return NO_RECORDS;
+  if (latest?.first === first && latest.last === last) return latest.records;
+  const lines = entries.map(entryLine);
+  latest = { first, last, records: { lines, text: lines.join('\n') } };
+  return latest.records;
+}
+
 /** Reads an entry back from its record; undefined when the line is not a sound record of an entry. */
 export function parseEntry(line: string): Entry | undefined {
   const entry = entryOf(decodeRecord(line), line.length);
@@ -42,7 +66,7 @@ export function entryOf(content: unknown, size: number): Entry | undefined {
   if (!Array.isArray(content) || content.length !== 3) return undefined;
   const [index, term, command] = content as [unknown, unknown, unknown];
   if (!isCount(index) || !isCount(term) || index === 0) return undefined;
-  return { index, term, command, size };
+  return { index, term, command, size, line: undefined };
 }
 
 /** The commit index that the value of a record stands for, or undefined when it is none. */

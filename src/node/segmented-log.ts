@@ -4,7 +4,7 @@ import { AppendFile } from './append-file.ts';
 import { type Done, FILE_MODE, type FileSystem, isNoSpace } from './file-system.ts';
 import type { LogIndex } from './log-index.ts';
 import { LogReader } from './log-reader.ts';
-import { beginLine, encodeRecord, entryLine } from './record.ts';
+import { beginLine, encodeRecord, entryLine, recordsOf } from './record.ts';
 import { type Segment, segmentPath } from './segment.ts';
 import type { SpareDescriptor } from './spare-descriptor.ts';
 
@@ -81,13 +81,15 @@ export class SegmentedLog {
 
   /** Writes entries, and behind them a commit point if there is one; false, with nothing written, when the disk is full. */
   append(entries: readonly Entry[], commit: number | undefined): boolean {
-    const lines = entries.map(entryLine);
-    if (commit !== undefined) lines.push(encodeRecord({ commit }));
+    const { text } = recordsOf(entries);
+    const point = commit === undefined ? '' : `${encodeRecord({ commit })}\n`;
     let offset = this.#file.size;
-    if (!this.#file.append(`${lines.join('\n')}\n`)) return false;
+    if (!this.#file.append(text === '' ? point : `${text}\n${point}`)) return false;
+    const isPlain = this.#file.size - offset === text.length + 1 + point.length;
     for (const entry of entries) {
       this.#parts.index.note(entry.index, this.#first, offset);
-      offset += Buffer.byteLength(entryLine(entry)) + 1;
+      const line = entryLine(entry);
+      offset += (isPlain ? line.length : Buffer.byteLength(line)) + 1;
       this.#last = entry.index;
     }
     if (entries.length > 0) this.#owed = this.#file.size;

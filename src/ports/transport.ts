@@ -21,6 +21,8 @@ export interface TransportListener<Message> {
 export interface Parcel {
   readonly header: Readonly<Record<string, unknown>>;
   readonly lines: readonly string[];
+  /** The lines with newlines between them, where somebody has them so. */
+  readonly text?: string;
 }
 
 /** What a transport carries, from messages and back. */

@@ -7,7 +7,7 @@ export interface Entry {
   /** About how many bytes it takes in the log and on the wire: what batches and windows are bounded by. */
   readonly size: number;
   /** The entry as a record of the log, once someone has needed it: made once, then carried verbatim everywhere. */
-  line?: string;
+  line?: string | undefined;
 }
 
 /** What a server must remember beside its log before it answers (Figure 2, "persistent state"). */

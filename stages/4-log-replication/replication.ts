@@ -77,7 +77,7 @@ export class Replication {
     if (role !== 'leader') throw new Error(`broken invariant: ${this.#state.id} proposes and does not lead`);
     const first = log.last.index + 1;
     const entries = proposals.map(
-      ({ command, size }, at): Entry => ({ index: first + at, term, command, size }),
+      ({ command, size }, at): Entry => ({ index: first + at, term, command, size, line: undefined }),
     );
     for (const entry of entries) this.#uncommittedBytes += entry.size;
     this.#state.append(entries);
