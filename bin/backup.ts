@@ -1,7 +1,8 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type BackupReply, backUp } from '../client/backup.ts';
-import { CONNECTION_FLAGS, targetsOf } from '../client/cli/client-verb.ts';
+import { CONNECTION_FLAGS } from '../client/cli/client-flags.ts';
+import { targetsOf } from '../client/cli/client-verb.ts';
 import { complain, count, print } from '../client/cli/print.ts';
 import type { Verb } from '../client/cli/verb.ts';
 import { ClientError } from '../client/client.ts';

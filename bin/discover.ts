@@ -1,4 +1,4 @@
-import { CONNECTION_FLAGS } from '../client/cli/client-verb.ts';
+import { CONNECTION_FLAGS } from '../client/cli/client-flags.ts';
 import { complain, endWithReader, print } from '../client/cli/print.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { type Known, Registry } from './registry.ts';

@@ -1,28 +1,12 @@
 import { type Client, ClientError, connect } from '../client.ts';
 import { parseTargets, type Targets } from '../dial.ts';
+import { CLIENT_FLAGS, DEFAULT_ADDRESS } from './client-flags.ts';
 import { endWithReader, print } from './print.ts';
 import { UsageError } from './usage-error.ts';
-import type { Call, Flag, Verb } from './verb.ts';
-
-const DEFAULT_ADDRESS = '127.0.0.1:7001';
+import type { Call, Verb } from './verb.ts';
 
 /** Seconds that the cluster remembers the changes of a verb that has a session, once it has ended. */
 const SESSION = 60;
-
-/** How every client verb finds its node, and how long it waits. */
-export const CONNECTION_FLAGS: Readonly<Record<string, Flag>> = {
-  address: {
-    type: 'string',
-    value: 'A[,B…]',
-    about: `nodes to ask, tried in turn (RAFTLINE_ADDRESS, or ${DEFAULT_ADDRESS})`,
-  },
-  timeout: { type: 'integer', value: 'MS', about: 'milliseconds to wait for an answer (5000)', least: 1 },
-};
-
-export const CLIENT_FLAGS: Readonly<Record<string, Flag>> = {
-  ...CONNECTION_FLAGS,
-  json: { type: 'boolean', about: 'print the reply line as it came' },
-};
 
 /** What a verb works with, alone or at the prompt. */
 export interface Session {

@@ -1,6 +1,6 @@
 import { type ErrorCode, RaftlineError } from '../../src/wire/errors.ts';
 import { shortened } from '../../src/wire/text.ts';
-import { ClientError } from '../client.ts';
+import { ClientError } from '../client-error.ts';
 import { complain, quoted } from './print.ts';
 import { UsageError } from './usage-error.ts';
 import type { Call, Verb } from './verb.ts';

@@ -2,17 +2,19 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { VERSION } from '../../src/wire/version.ts';
 import { parseCall } from './arguments.ts';
-import { CLIENT_FLAGS, CONNECTION_FLAGS } from './client-verb.ts';
+import { CLIENT_FLAGS, CONNECTION_FLAGS } from './client-flags.ts';
 import { programHelp, verbHelp } from './help.ts';
 import { report, titleOf } from './outcome.ts';
 import { complain, endWithReader, print } from './print.ts';
-import { repl } from './repl.ts';
 import { unknownFlag, unknownVerb } from './suggestions.ts';
 import type { Verb } from './verb.ts';
-import { CLIENT_VERBS } from './verbs.ts';
 
 /** Verbs that are loaded only when they are asked for, in the order of help. */
 export type LoadedVerbs = Readonly<Record<string, () => Promise<Verb>>>;
+
+// Those that ask a node bring the client along, which a node that starts has no use for.
+const loadClientVerbs = async () => (await import('./verbs.ts')).CLIENT_VERBS;
+const loadRepl = async () => (await import('./repl.ts')).repl;
 
 /** Runs the program with its arguments, and resolves with its exit status. */
 export async function runProgram(args: readonly string[], loaded: LoadedVerbs): Promise<number> {
@@ -29,7 +31,7 @@ export async function runProgram(args: readonly string[], loaded: LoadedVerbs): 
       complain(unknownFlag(flag));
       return 2;
     }
-    if (process.stdin.isTTY && process.stdout.isTTY) return run(repl, rest);
+    if (process.stdin.isTTY && process.stdout.isTTY) return run(await loadRepl(), rest);
     complain(
       'there is no verb; raftline --help lists them, and raftline repl reads commands from standard input',
     );
@@ -68,7 +70,7 @@ function verbOf(args: readonly string[]): { verb: string | undefined; rest: stri
 
 async function find(name: string, loaded: LoadedVerbs): Promise<Verb | undefined> {
   if (Object.hasOwn(loaded, name)) return loaded[name]?.();
-  return [...CLIENT_VERBS, repl].find(verb => verb.name === name);
+  return name === 'repl' ? loadRepl() : (await loadClientVerbs()).find(verb => verb.name === name);
 }
 
 async function run(verb: Verb, args: readonly string[]): Promise<number> {
@@ -92,8 +94,8 @@ function wantsHelp(args: readonly string[]): boolean {
 async function help(words: readonly string[], loaded: LoadedVerbs): Promise<number> {
   const name = words.find(word => !word.startsWith('-'));
   if (name === undefined) {
-    const others = await Promise.all(Object.values(loaded).map(load => load()));
-    return show(programHelp([...CLIENT_VERBS, repl, ...others]));
+    const others = await Promise.all([loadRepl, ...Object.values(loaded)].map(load => load()));
+    return show(programHelp([...(await loadClientVerbs()), ...others]));
   }
   const verb = await find(name, loaded);
   return verb === undefined ? unknown(name, loaded) : show(verbHelp(verb));
@@ -105,9 +107,8 @@ async function show(text: string): Promise<number> {
   return 0;
 }
 
-function unknown(name: string, loaded: LoadedVerbs): number {
-  complain(
-    unknownVerb(name, [...CLIENT_VERBS.map(verb => verb.name), 'repl', 'help', ...Object.keys(loaded)]),
-  );
+async function unknown(name: string, loaded: LoadedVerbs): Promise<number> {
+  const verbs = (await loadClientVerbs()).map(verb => verb.name);
+  complain(unknownVerb(name, [...verbs, 'repl', 'help', ...Object.keys(loaded)]));
   return 2;
 }

@@ -1,5 +1,6 @@
 import split2 from 'split2';
-import { CONNECTION_FLAGS, clientFor } from './client-verb.ts';
+import { CONNECTION_FLAGS } from './client-flags.ts';
+import { clientFor } from './client-verb.ts';
 import { endWithReader } from './print.ts';
 import { Prompt } from './prompt.ts';
 import { atTerminal } from './terminal.ts';
