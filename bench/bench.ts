@@ -3,13 +3,16 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { describeDisk, makeDirectory } from './disk.ts';
 import { findEtcd } from './etcd.ts';
+import { FIGURES, type Figure, type MeasuredFigure } from './figures.ts';
 import { type Measurement, measureTable, type Plan } from './measure.ts';
-import { type Measured, markdown, printLoad, printRemarks } from './report.ts';
+
+import { type Measured, markdown, printFigure, printLoad, printRemarks } from './report.ts';
 import { scale } from './scale.ts';
+
 import { allTables, type Table } from './tables.ts';
 
-const FULL: Plan = { rounds: 5, warmUp: 150, duration: 600 };
-const QUICK: Plan = { rounds: 3, warmUp: 50, duration: 150 };
+const FULL: Plan = { rounds: 5, warmUp: 150, duration: 600, isQuick: false };
+const QUICK: Plan = { rounds: 3, warmUp: 50, duration: 150, isQuick: true };
 /** Milliseconds that a measurement takes beside its plan, and a subject to start and to stop: for the forecast alone. */
 const OVERHEAD = 60;
 const START = 2_500;
@@ -23,7 +26,7 @@ own, with fsync on a real disk, all measured in turns in one run, since the mach
 is the ratio: the median of the rounds, with the least and the most.
 
   --quick          a look, with short and few rounds
-  --table NAME,…   only these tables: limit, etcd, open, values, nodes
+  --table NAME,…   only these: limit, etcd, open, values, nodes, start, replay
   --only WORD,…    only rows whose name contains one of these words, and those that they are compared with
   --etcd PATH      the etcd to compare with, where it is not the one on the path
   --directory DIR  where the data goes, for the time of the run; on a real disk, or no fsync means anything
@@ -40,10 +43,9 @@ interface Flags {
 
 /** The tables and rows that were asked for. */
 function chosen(all: readonly Table[], { tables, only }: Flags): Table[] {
+  const names = [...all, ...FIGURES].map(({ name }) => name);
   for (const name of tables ?? []) {
-    if (!all.some(table => table.name === name)) {
-      throw new Error(`--table ${name}: there are ${all.map(table => table.name).join(', ')}`);
-    }
+    if (!names.includes(name)) throw new Error(`--table ${name}: there are ${names.join(', ')}`);
   }
   return all
     .filter(({ name }) => tables === undefined || tables.includes(name))
@@ -58,8 +60,17 @@ function rowsWith({ rows }: Table, only: readonly string[] | undefined): Table['
   return rows.filter(({ name }) => needed.has(name));
 }
 
-/** Seconds that the tables will take. */
-function forecast(tables: readonly Table[], { rounds, warmUp, duration }: Plan): number {
+/** The figures that were asked for, which have no rows to choose from. */
+function chosenFigures({ tables, only }: Flags): readonly Figure[] {
+  return only === undefined ? FIGURES.filter(({ name }) => tables?.includes(name) ?? true) : [];
+}
+
+/** Seconds that it will take. */
+function forecast(
+  tables: readonly Table[],
+  figures: readonly Figure[],
+  { rounds, warmUp, duration, isQuick }: Plan,
+): number {
   const times = tables.map(({ rows, loads }) => {
     const measurements = loads.reduce(
       (sum, { share }) => sum + rows.length * (rounds + (share === undefined ? 0 : 2)),
@@ -68,7 +79,8 @@ function forecast(tables: readonly Table[], { rounds, warmUp, duration }: Plan):
     const subjects = new Set(rows.map(({ subject }) => subject.name)).size;
     return measurements * (warmUp + duration + OVERHEAD) + subjects * START;
   });
-  return times.reduce((sum, time) => sum + time, 0) / 1_000;
+  const others = figures.map(({ takes }) => takes(isQuick));
+  return [...times, ...others].reduce((sum, time) => sum + time, 0) / 1_000;
 }
 
 async function main(): Promise<void> {
@@ -99,6 +111,7 @@ async function main(): Promise<void> {
     throw new Error(`--etcd ${values.etcd}: it is no etcd`);
   const flags = { tables: values.table?.split(','), only: values.only?.split(',') };
   const tables = chosen(allTables(etcd), flags);
+  const figures = chosenFigures(flags);
   const plan = values.quick ? QUICK : FULL;
   const directory = makeDirectory(values.directory);
   const clean = () => rmSync(directory, { recursive: true, force: true });
@@ -113,7 +126,7 @@ async function main(): Promise<void> {
     `medians of ${plan.rounds} rounds of ${plan.duration} ms`,
   ];
   console.log(machine.join('\n'));
-  const minutes = forecast(tables, plan) / 60;
+  const minutes = forecast(tables, figures, plan) / 60;
   console.log(`about ${minutes < 1 ? '1 minute' : `${Math.ceil(minutes)} minutes`}`);
 
   const all: Measured[] = [];
@@ -126,13 +139,22 @@ async function main(): Promise<void> {
     });
     all.push({ table, measurements });
   }
+  const measured: MeasuredFigure[] = [];
+  for (const figure of figures) {
+    console.log(`\n\n${figure.title}\n${figure.about}`);
+    const lines = await figure.measure(`${directory}/${figure.name}`, plan.isQuick);
+    for (const line of lines) printFigure(line);
+    measured.push({ figure, lines });
+  }
   printRemarks(all);
   if (values.json !== undefined) {
     const results = all.map(({ table: { name, title }, measurements }) => ({ name, title, measurements }));
-    writeFileSync(values.json, `${JSON.stringify({ machine, plan, tables: results }, null, 2)}\n`);
+    const figuresToo = measured.map(({ figure: { name, title }, lines }) => ({ name, title, lines }));
+    const everything = { machine, plan, tables: results, figures: figuresToo };
+    writeFileSync(values.json, `${JSON.stringify(everything, null, 2)}\n`);
   }
   if (values.markdown !== undefined) {
-    writeFileSync(values.markdown, markdown(all, `${machine.join('; ')}.`));
+    writeFileSync(values.markdown, markdown(all, measured, `${machine.join('; ')}.`));
   }
 }
 

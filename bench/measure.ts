@@ -9,6 +9,8 @@ export interface Plan {
   /** Milliseconds before each measurement, and of it. */
   readonly warmUp: number;
   readonly duration: number;
+  /** Whether a look will do. */
+  readonly isQuick: boolean;
 }
 
 /** A median with the least and the most of its rounds. */
@@ -35,6 +37,9 @@ export interface Measurement extends Load {
   readonly serverCpu: number;
   readonly loadCpu: number;
 }
+
+/** Enough to have every path compiled, few enough to take requests one by one, too. */
+const WARM_UP: Load = { callers: 16, depth: 1 };
 
 interface Round extends Seen {
   readonly serverCpu: number;
@@ -96,13 +101,13 @@ class Bench {
     return { address: this.#subject(row).address, way, op, size, callers, depth, warmUp, duration };
   }
 
-  /** Writes what will be read. */
+  /** Writes what will be read, and has every server work until its code is warm, as it is in a server that runs for long. */
   async prepare(): Promise<void> {
     for (const row of this.#table.rows) {
-      if (row.op === 'get' && row.subject.name !== 'echo') {
-        await this.#generators.prepare(this.#task(row, { callers: 1, depth: 1 }));
-      }
+      const task = this.#task(row, WARM_UP);
+      if (row.op === 'get' && row.subject.name !== 'echo') await this.#generators.prepare(task);
     }
+    for (const row of this.#table.rows) await this.#generators.run(this.#task(row, WARM_UP));
   }
 
   async measure(load: Load, at: number): Promise<Measurement[]> {

@@ -1,3 +1,4 @@
+import type { FigureLine, MeasuredFigure } from './figures.ts';
 import type { Measurement, Spread } from './measure.ts';
 import type { Load, Table } from './tables.ts';
 
@@ -81,9 +82,33 @@ export function printRemarks(all: readonly Measured[]): void {
   }
 }
 
+/** One line of a figure, for a terminal. */
+export function printFigure(measured: FigureLine): void {
+  const value = figure(measured, measured.value.median).padStart(14);
+  console.log(`${measured.name.padEnd(30)}${value}  ${figureRange(measured)}`);
+}
+
+function figure({ unit, digits }: FigureLine, value: number): string {
+  return `${value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
+}
+
+function figureRange(measured: FigureLine): string {
+  const { value, goal } = measured;
+  const words = `(${figure(measured, value.least)} … ${figure(measured, value.most)})`;
+  return goal === undefined ? words : `${words}, goal ${goal}`;
+}
+
 /** The tables as the README has them. */
-export function markdown(all: readonly Measured[], head: string): string {
-  return [head, ...all.map(tableInMarkdown)].join('\n\n').concat('\n');
+export function markdown(all: readonly Measured[], figures: readonly MeasuredFigure[], head: string): string {
+  return [head, ...all.map(tableInMarkdown), ...figures.map(figureInMarkdown)].join('\n\n').concat('\n');
+}
+
+function figureInMarkdown({ figure: { title, about }, lines }: MeasuredFigure): string {
+  const rows = lines.map(
+    measured =>
+      `| ${measured.name} | **${figure(measured, measured.value.median)}** ${figureRange(measured)} |`,
+  );
+  return [`### ${title}\n\n${about}\n`, '| | |', '|---|---|', ...rows].join('\n');
 }
 
 function tableInMarkdown({ table, measurements }: Measured): string {
