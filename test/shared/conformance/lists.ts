@@ -182,7 +182,7 @@ export function lists({ connect, room, exceptions }: Subject): void {
       const at = room();
       const name = 'x'.repeat(90);
       const keys = Array.from({ length: 9_000 }, (_, n) => `${at}${String(n).padStart(5, '0')}${name}/`);
-      client.send(...keys.map(key => ({ op: 'set', key: `${key}a`, value: '' })));
+      client.send(...keys.map(key => ({ op: 'set', key: `${key}a`, value: '', timeout: 60_000 })));
       await client.replies(keys.length);
       const pages = await everyPage(client, { prefix: at, depth: 1, values: true, limit: 10_000 });
       expect(pages.flat()).to.deep.equal(keys);
