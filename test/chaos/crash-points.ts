@@ -4,6 +4,7 @@ import { NodeProcess, StartFailure } from '../../lab/node-process.ts';
 import { anyPort, areFree } from '../../lab/ports.ts';
 import { encodeRecord } from '../../src/node/record.ts';
 import type { Random } from '../shared/random.ts';
+import { drawn, telling } from './crash-choice.ts';
 import { type DiskSetup, diskFlag } from './disk-orders.ts';
 import type { Verdicts } from './verdicts.ts';
 import { type Answer, type Line, Wire } from './wire.ts';
@@ -89,42 +90,37 @@ export async function crashEverywhere(options: CrashOptions): Promise<void> {
     const template = join(options.folder, 'template');
     rmSync(template, { recursive: true, force: true });
     await workload.prepare?.(options, template);
-    const all = await countPoints(options, workload, template);
-    const runs = MANNERS.map(manner => crashAtEach(options, workload, manner, template, drawn(options, all)));
+    const all = await pointsOf(options, workload, template);
+    const runs = MANNERS.map(manner =>
+      crashAtEach(options, workload, manner, template, drawn(all, options.dice, options.most)),
+    );
     const counts = await Promise.all(runs);
-    options.say(`${workload.name}: ${counts.join(' + ')} crashes, at ${all} points`);
+    options.say(`${workload.name}: ${counts.join(' + ')} crashes, at ${all.length} points`);
   }
 }
 
-/** The points to crash at, in order; after all that were counted come those that there may be beyond. */
-function* drawn({ most, dice }: CrashOptions, count: number): Generator<number> {
-  if (most === undefined) for (let point = 1; ; point += 1) yield point;
-  const points = new Set<number>();
-  while (points.size < Math.min(most, count)) points.add(1 + dice.below(count));
-  yield* [...points].sort((a, b) => a - b);
-}
-
-/** Has the work done without a crash, and counts what it asks of the disk. */
-async function countPoints(
-  { stage, folder }: CrashOptions,
+/** Has the work done without a crash, and looks at what it asks of the disk. */
+async function pointsOf(
+  { stage, folder, dice }: CrashOptions,
   { steps }: Workload,
   template: string,
-): Promise<number> {
+): Promise<number[]> {
   const path = join(folder, 'whole');
   const points = `${path}.points`;
   copy(template, path);
   await life(await soleNode(stage, path, { points }), stepsAt(stage, steps), []);
-  const count = readFileSync(points, 'utf8').trimEnd().split('\n').length;
+  const operations = readFileSync(points, 'utf8').trimEnd().split('\n');
   rmSync(path, { recursive: true });
   rmSync(points);
-  return count;
+  const names = operations.map(line => line.slice(line.indexOf(' ') + 1));
+  return telling(names, dice);
 }
 
 function copy(template: string, path: string): void {
   if (existsSync(template)) cpSync(template, path, { recursive: true });
 }
 
-/** Crashes at each of these points, until the work is done before its crash would come; how many crashes it were. */
+/** Crashes at each of these points, as far as the work comes to them; how many crashes it were. */
 async function crashAtEach(
   options: CrashOptions,
   workload: Workload,

@@ -33,7 +33,8 @@ Instead of faults:
 
   --lines N          so many hostile lines at a cluster of 3 at work
   --durability       whether answers leave after the fsync that they rest on
-  --crash-points     a crash before and after each write, fsync, rename and removal of a node's files
+  --crash-points     a crash before and after each write, fsync, rename and removal of a node's files;
+                     of a long row of writes to one file, at its ends and some between
   --most N           no more than N of the crash points of each kind, drawn by the seed`;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
