@@ -10,6 +10,7 @@ import { type Measured, markdown, printFigure, printLoad, printRemarks } from '.
 import { scale } from './scale.ts';
 
 import { allTables, type Table } from './tables.ts';
+import { transports } from './transports.ts';
 
 const FULL: Plan = { rounds: 5, warmUp: 150, duration: 600, isQuick: false };
 const QUICK: Plan = { rounds: 3, warmUp: 50, duration: 150, isQuick: true };
@@ -25,6 +26,7 @@ Measures raftline beside a bare echo server and, where it is installed, etcd: ea
 own, with fsync on a real disk, all measured in turns in one run, since the machine is never the same twice. What counts
 is the ratio: the median of the rounds, with the least and the most.
 
+  --transports     lines beside gRPC instead, of clients and between nodes: bytes and rates
   --quick          a look, with short and few rounds
   --table NAME,…   only these: limit, etcd, open, values, nodes, start, replay
   --only WORD,…    only rows whose name contains one of these words, and those that they are compared with
@@ -94,6 +96,7 @@ async function main(): Promise<void> {
       json: { type: 'string' },
       markdown: { type: 'string' },
       scale: { type: 'boolean' },
+      transports: { type: 'boolean' },
       keys: { type: 'string', default: '1000000' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -104,6 +107,10 @@ async function main(): Promise<void> {
   }
   if (values.scale) {
     await scale({ keys: Number(values.keys), directory: values.directory });
+    return;
+  }
+  if (values.transports) {
+    await transports({ isQuick: values.quick === true, directory: values.directory });
     return;
   }
   const etcd = findEtcd(values.etcd);

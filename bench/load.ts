@@ -5,7 +5,7 @@ import { openPromises, writeAll } from './promise-callers.ts';
 import type { Operation } from './requests.ts';
 
 /** How requests reach a server: written to sockets as ready-made lines, or through a client, a promise for each. */
-export type Way = 'lines' | 'raftline' | 'etcd3';
+export type Way = 'lines' | 'raftline' | 'grpc' | 'etcd3';
 
 /** What the load generator is told to do. */
 export interface Task {

@@ -18,7 +18,7 @@ function clientOf({ way, address }: Pick<Task, 'way' | 'address'>): PromiseClien
   const name = `${way} ${address}`;
   const known = clients.get(name);
   if (known !== undefined) return known;
-  const client = way === 'etcd3' ? etcd3(address) : raftline(address);
+  const client = way === 'etcd3' ? etcd3(address) : raftline(way === 'grpc' ? `grpc://${address}` : address);
   clients.set(name, client);
   return client;
 }

@@ -40,14 +40,15 @@ export function echo(size: number): Subject {
 }
 
 /** One node of a stage that keeps nothing on disk. */
-export function stage(number: number): Subject {
-  return { name: `stage ${number}`, start: () => startNodes(1, ['--stage', String(number)], undefined) };
+export function stage(number: number, flags: readonly string[] = []): Subject {
+  const own = ['--stage', String(number), ...flags];
+  return { name: `stage ${number}`, start: () => startNodes(1, own, undefined) };
 }
 
-/** A cluster of the last stage. */
-export function cluster(size: number): Subject {
-  const name = size === 1 ? '1 node' : `${size} nodes`;
-  return { name, start: directory => startNodes(size, ['--stage', String(LAST_STAGE)], directory) };
+/** A cluster of the last stage; `how` is what flags make of it, as part of its name. */
+export function cluster(size: number, flags: readonly string[] = [], how = ''): Subject {
+  const name = `${size === 1 ? '1 node' : `${size} nodes`}${how}`;
+  return { name, start: directory => startNodes(size, ['--stage', String(LAST_STAGE), ...flags], directory) };
 }
 
 export function etcdCluster(etcd: Etcd, size: number): Subject {

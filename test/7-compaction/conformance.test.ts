@@ -3,13 +3,3 @@ import { conformance } from '../shared/conformance.ts';
 
 conformance({ name: 'the leader of stage 7', stage: 7, start: () => startCluster(7, theLeader) });
 conformance({ name: 'a follower of stage 7', stage: 7, start: () => startCluster(7, aFollower) });
-conformance({
-  name: 'the leader of stage 7 over gRPC',
-  stage: 7,
-  start: () => startCluster(7, theLeader, ['--transport', 'grpc']),
-});
-conformance({
-  name: 'a follower of stage 7 over gRPC',
-  stage: 7,
-  start: () => startCluster(7, aFollower, ['--transport', 'grpc']),
-});
