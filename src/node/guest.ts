@@ -31,6 +31,11 @@ export class Guest implements Taker {
     if (!this.socket.destroyed) this.#backlog.count(this, this.#untaken);
   }
 
+  /** True when it has taken all that it was sent. */
+  get hasTakenAll(): boolean {
+    return this.#untaken === 0;
+  }
+
   cutOff(): void {
     this.socket.destroy();
   }

@@ -1,11 +1,16 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
-import { status } from '@grpc/grpc-js';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, credentials, status } from '@grpc/grpc-js';
 import { expect } from 'chai';
+import { service as healthService } from 'grpc-health-check';
 import { GrpcListener } from '../../src/node/grpc/door.ts';
 import type { RunningNode } from '../../src/node/options.ts';
-import { formatAddress } from '../../src/wire/address.ts';
+import { formatAddress, type NodeAddress } from '../../src/wire/address.ts';
 import { eventually } from '../shared/cluster.ts';
+import { freePort } from '../shared/free-port.ts';
 import { LineClient } from '../shared/line-client.ts';
 import { MuteService } from '../shared/mute-service.ts';
 import { startNode } from '../shared/nodes.ts';
@@ -141,6 +146,87 @@ describe('the services over gRPC', () => {
     const lines = await LineClient.connect(node.address);
     expect(await lines.ask('status')).to.include({ connections: 2 });
     await lines.close();
+  });
+});
+
+describe('the health service', () => {
+  let node: RunningNode;
+  let data: string;
+  let client: Client;
+  const { Check, Watch } = healthService;
+
+  beforeEach(() => {
+    data = mkdtempSync(join(tmpdir(), 'raftline-test-'));
+  });
+  afterEach(async () => {
+    client.close();
+    await node.close();
+    rmSync(data, { recursive: true, force: true });
+  });
+
+  async function start(nodes?: readonly NodeAddress[], listen = LOCAL): Promise<void> {
+    node = await startNode(6, { data, listen, grpcListen: LOCAL, ...(nodes && { nodes }) });
+    client = new Client(`dns:${node.grpcAddress}`, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.enable_http_proxy': 0,
+    });
+  }
+
+  function health(service: string): Promise<string> {
+    if (Check === undefined) throw new Error('health has no check');
+    const { path, requestSerialize, responseDeserialize } = Check;
+    return new Promise(resolve => {
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, reply) => {
+        resolve(error === null ? (reply as { status: string }).status : String(error.code));
+      });
+    });
+  }
+
+  it('says that a node that waits for its cluster serves, but not its store', async () => {
+    await start();
+    expect(await health('')).to.equal('SERVING');
+    expect(await health('raftline.v1.Cluster')).to.equal('SERVING');
+    expect(await health('raftline.v1.Kv')).to.equal('NOT_SERVING');
+    expect(await health('no.such.Service')).to.equal(String(status.NOT_FOUND));
+  });
+
+  it('says so to whoever watches when a leader is there, and when the node stops', async () => {
+    const port = await freePort();
+    await start([{ id: 'n1', address: `127.0.0.1:${port}` }], { host: '127.0.0.1', port });
+    if (Watch === undefined) throw new Error('health has no watch');
+    const { path, requestSerialize, responseDeserialize } = Watch;
+    const stream = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {
+      service: 'raftline.v1.Kv',
+    });
+    const said: string[] = [];
+    stream.on('data', ({ status: word }) => said.push(word));
+    stream.on('error', () => {});
+    await eventually('it serves', () => said.at(-1) === 'SERVING');
+    await node.close();
+    await eventually('it says that it stops', () => said.at(-1) === 'NOT_SERVING');
+    node = { ...node, close: async () => {} };
+  });
+});
+
+describe('connections over gRPC', () => {
+  it('have no more room than the others: those beyond are closed', async () => {
+    const node = await startNode(0, { grpcListen: LOCAL, mostConnections: 2 });
+    const lines = await LineClient.connect(node.address);
+    await lines.ask('ping');
+    const clients = [new GrpcClient(node.grpcAddress ?? ''), new GrpcClient(node.grpcAddress ?? '')];
+    const [first, second] = clients;
+    try {
+      expect((await first?.ask('Ping'))?.code).to.equal(0);
+      await eventually('the second has no connection', async () => {
+        const ended = await second?.ask('Ping', {}, { deadline: Date.now() + 2_000 });
+        return ended?.code === status.UNAVAILABLE || ended?.code === status.DEADLINE_EXCEEDED;
+      });
+      await eventually('the third is closed', async () => (await lines.ask('status')).connections === 2);
+    } finally {
+      for (const client of clients) client.close();
+      await lines.close();
+      await node.close();
+    }
   });
 });
 

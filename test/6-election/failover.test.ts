@@ -4,12 +4,16 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { connect } from '../../client/client.ts';
 import { Cluster } from '../../lab/cluster.ts';
+import { STAGES } from '../../stages/stages.ts';
 import { askOf, eventually, leaderOf } from '../shared/cluster.ts';
 
-/** How often a leader is killed, by how the nodes speak to each other. */
-const KILLS = { lines: 20, grpc: 5 } as const;
+/** How often a leader is killed, and at which stage, by how the nodes speak to each other. */
+const RUNS = {
+  lines: { stage: 6, kills: 20 },
+  grpc: { stage: STAGES.at(-1)?.number ?? 6, kills: 5 },
+} as const;
 
-for (const [transport, kills] of Object.entries(KILLS))
+for (const [transport, { stage, kills }] of Object.entries(RUNS))
   describe(`five real nodes over ${transport}`, function () {
     this.timeout(180_000);
     let cluster: Cluster;
@@ -18,7 +22,7 @@ for (const [transport, kills] of Object.entries(KILLS))
 
     beforeEach(async () => {
       data = mkdtempSync(join(tmpdir(), 'raftline-test-'));
-      cluster = await Cluster.start({ stage: 6, nodes: 5, data, flags: ['--transport', transport] });
+      cluster = await Cluster.start({ stage, nodes: 5, data, flags: ['--transport', transport] });
     });
     afterEach(async () => {
       await cluster.stop();

@@ -52,6 +52,7 @@ export class GrpcServer implements GrpcGate {
   readonly #calls = new Set<Ending>();
   readonly #streams = new Set<StreamCall>();
   #checkedAt = 0;
+  #isEnding = false;
 
   /** `hasPeers`: offers the service between nodes, too. */
   constructor(server: LineServer, hasPeers: boolean) {
@@ -121,12 +122,22 @@ export class GrpcServer implements GrpcGate {
       if (call.isAnswered) this.#calls.delete(call);
     }
     this.#admission.sweep(now);
+    if (this.#isEnding) this.#sendAway();
     if (now - this.#checkedAt < CHECK) return;
     this.#checkedAt = now;
     this.#health.check();
   }
 
+  /** Ends the connections that are owed nothing more; a watch of the health service would stay for ever. */
+  #sendAway(): void {
+    if (this.#calls.size > 0 || this.#streams.size > 0) return;
+    for (const { socket, isPeer, hasTakenAll } of this.#guests.values()) {
+      if (!isPeer && hasTakenAll) socket.end();
+    }
+  }
+
   shutDown(): void {
+    this.#isEnding = true;
     this.#health.shutDown();
     for (const stream of this.#streams) stream.shutDown();
     this.#injector.drain(PATIENCE);
