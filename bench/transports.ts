@@ -14,8 +14,8 @@ import { keysOf, textOf } from './requests.ts';
 import { cluster, type Subject, stage } from './subjects.ts';
 import type { Row, Table } from './tables.ts';
 
-const FULL: Plan = { rounds: 5, warmUp: 300, duration: 1_000 };
-const QUICK: Plan = { rounds: 3, warmUp: 100, duration: 300 };
+const FULL: Plan = { rounds: 5, warmUp: 300, duration: 1_000, isQuick: false };
+const QUICK: Plan = { rounds: 3, warmUp: 100, duration: 300, isQuick: true };
 /** Characters of a value. */
 const SIZE = 100;
 /** Operations whose bytes are counted, and milliseconds in which those that nobody asked for are. */

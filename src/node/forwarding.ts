@@ -47,6 +47,8 @@ export class Forwarding {
   readonly #service: Service;
   readonly #clock: Clock;
   readonly #open = new Map<number, Forwarded>();
+  /** What other nodes have asked here, and were not answered. */
+  readonly #owed = new Set<Responder>();
   #number: number;
 
   /** `firstNumber`: random, so that an answer to this node's former life matches nothing in this one. */
@@ -78,9 +80,12 @@ export class Forwarding {
       return;
     }
     const { request, patience } = message;
-    const answer = (outcome: Outcome) =>
-      void this.#transport.send(from, { type: 'forwarded', number, op: request.op, outcome });
+    const answer = (outcome: Outcome) => {
+      this.#owed.delete(responder);
+      this.#transport.send(from, { type: 'forwarded', number, op: request.op, outcome });
+    };
     const responder: Responder = { deadline: this.#clock.now() + patience, answer };
+    this.#owed.add(responder);
     try {
       // What another node has checked is checked again: one bad change in the log would stop every replica.
       const checked = checkRequest({ ...request, forward: false }, this.#service.stage);
@@ -88,6 +93,13 @@ export class Forwarding {
     } catch (error) {
       answer(outcomeOf(error));
     }
+  }
+
+  /** True while another node waits for an answer that may still come. */
+  get isOwing(): boolean {
+    const now = this.#clock.now();
+    for (const { deadline } of this.#owed) if (deadline > now) return true;
+    return false;
   }
 
   /** The way to a node broke: what was sent there is as good as lost, done or not. */
@@ -117,5 +129,6 @@ export class Forwarding {
   sweep(): void {
     const now = this.#clock.now();
     for (const [number, { responder }] of this.#open) if (responder.deadline < now) this.#open.delete(number);
+    for (const responder of this.#owed) if (responder.deadline < now) this.#owed.delete(responder);
   }
 }

@@ -77,8 +77,19 @@ class RaftNode implements Service {
     }
   }
 
+  /** Answers what other nodes have asked: closing the connections first would make a loss of each answer on its way. */
+  async #settle(): Promise<void> {
+    const end = performance.now() + PATIENCE;
+    for (let isOwing = true; isOwing && performance.now() < end; ) {
+      isOwing = this.#membership?.replica.isOwing === true;
+      // Once more when nothing is owed any longer: the last answers have yet to leave.
+      await new Promise(resolve => setTimeout(resolve, 10));
+    }
+  }
+
   async #close(): Promise<void> {
     await this.#resign();
+    await this.#settle();
     // The replica works on while replies are under way, and answers what it cannot finish in time.
     const late = setTimeout(() => this.#membership?.replica.giveUp(), PATIENCE);
     await this.#server.close();

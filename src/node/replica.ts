@@ -263,6 +263,11 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     return this.core.state.role === 'leader' && this.#transfers.resign(to => this.#transport.isUp(to));
   }
 
+  /** True while another node waits for what it asked here. */
+  get isOwing(): boolean {
+    return this.#forwarding.isOwing;
+  }
+
   onMessage(from: string, message: NodeMessage): void {
     if (message.type === 'forward' || message.type === 'forwarded') this.#forwarding.step(from, message);
     else this.#host.onMessage(from, message);
