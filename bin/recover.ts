@@ -50,21 +50,37 @@ async function inspect(path: string, isMeant: boolean): Promise<number> {
     );
     return 2;
   }
-  const journal = await openJournal(path, { node: identity.node }, { onDurable: () => {} });
+  let isDurable = false;
+  const listener = {
+    onDurable: () => {
+      isDurable = true;
+    },
+  };
+  const journal = await openJournal(path, { node: identity.node }, listener);
+  let status: number | undefined;
   try {
-    return await examine(directory, identity, journal, isMeant);
+    status = await examine(directory, identity, journal, isMeant);
   } finally {
     await journal.storage.close();
   }
+  if (status !== undefined) return status;
+  if (!isDurable) {
+    complain(`recover: ${path} has no room for the new configuration: free some, and run this again`);
+    return 1;
+  }
+  const { cluster } = directory.identity() ?? identity;
+  const words = `start it with --id ${identity.node}, --listen and --data as before, and without --nodes`;
+  await print(`\n${identity.node} is the only member of cluster ${cluster} now: ${words}.`);
+  return 0;
 }
 
-/** Tells how it stands and, if it is meant, makes the node the only member. */
+/** Tells how it stands and, if it is meant, hands in what makes the node the only member; otherwise gives the exit status. */
 async function examine(
   directory: DataDirectory,
   identity: Identity,
   journal: OpenedJournal,
   isMeant: boolean,
-): Promise<number> {
+): Promise<number | undefined> {
   const { node, cluster } = identity;
   const { recovered } = journal;
   const state = new State({ configuration: NO_CONFIGURATION, ...recovered, id: node });
@@ -85,12 +101,9 @@ async function examine(
     return 0;
   }
   // First the id: if this is interrupted behind it, the node is alone and out of order, and this can be repeated.
-  const successor = successorOf(identity);
-  directory.claim({ node, cluster: successor });
+  directory.claim({ ...identity, cluster: successorOf(identity) });
   survive(state, journal, address);
-  const words = `start it with --id ${node}, --listen ${address} and --data ${directory.path}, and without --nodes`;
-  await print(`\n${node} is the only member of cluster ${successor} now: ${words}.`);
-  return 0;
+  return undefined;
 }
 
 async function tell({ log, commit, configuration }: State, { node, cluster }: Identity): Promise<void> {
@@ -122,7 +135,7 @@ function survive({ id, log, term }: State, { storage, recovered }: OpenedJournal
   });
 }
 
-/** The id of the cluster that follows on another: never the same, and the same again when this is repeated. */
+/** The id of the cluster that follows on another: one that nobody had before. */
 function successorOf({ node, cluster }: Identity): string {
   return createHash('sha256').update(`${cluster} survived by ${node}`).digest('hex').slice(0, 16);
 }

@@ -104,8 +104,9 @@ export class Registry {
     while (!signal.aborted) {
       try {
         if (lease === undefined) {
-          ({ lease } = await this.#client.request('grant', { ttl: TTL }, { signal }));
-          await this.#client.request('set', { key, value: address, lease }, { signal });
+          const granted = await this.#client.request('grant', { ttl: TTL }, { signal });
+          await this.#client.request('set', { key, value: address, lease: granted.lease }, { signal });
+          lease = granted.lease;
         } else {
           await this.#client.request('renew', { lease }, { signal });
         }

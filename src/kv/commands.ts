@@ -72,7 +72,9 @@ function once(store: Store, command: ChangeRequest, id: number, seq: number): Ou
     return failed(failure('SESSION_EXPIRED', `${words}; read before you repeat it under a new seq`));
   }
   const outcome = change(store, command);
-  sessions.remember(session, seq, { fingerprint, outcome }, store.time);
+  // What changed nothing and may succeed later is no result: it may come again, and is carried out then.
+  if (!outcome.ok && outcome.error.retry) sessions.use(session, store.time);
+  else sessions.remember(session, seq, { fingerprint, outcome }, store.time);
   return outcome;
 }
 

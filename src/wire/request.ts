@@ -12,7 +12,7 @@ import {
   type RequestId,
   type RequestOf,
 } from './ops.ts';
-import { isLongerThan, nearest, shortened } from './text.ts';
+import { isLongerThan, jsonBytesOf, nearest, shortened } from './text.ts';
 
 /** Words that a person may type bare: `ping` means `{"op":"ping"}`. */
 const BARE_WORDS: ReadonlySet<string> = new Set(['help', 'ping', 'status', 'quit']);
@@ -135,8 +135,30 @@ export function checkRequest(input: Input, stage: number): Request {
   }
   const request = input as unknown as Request;
   CHECKS[request.op]?.(request);
-  if (spec.kind === 'change') checkOnce(request as ChangeRequest);
+  if (spec.kind === 'change') {
+    checkOnce(request as ChangeRequest);
+    checkSize(request as ChangeRequest);
+  }
   return request;
+}
+
+/**
+ * A change has to fit a line once more, as the log writes it: there `9e15` takes sixteen digits, and what gRPC carries
+ * as it is takes escapes. One that did not would be sent to followers that cannot take it, for ever.
+ */
+function checkSize(request: ChangeRequest): void {
+  if (atMost(request) <= LIMITS.line || jsonBytesOf(request) <= LIMITS.line) return;
+  const words = `written out, ${request.op} takes more than ${LIMITS.line} bytes; make several of it`;
+  refuse('TOO_LARGE', words, { limit: LIMITS.line });
+}
+
+/** Bytes that something takes as JSON at most; a rough bound, but quickly found. */
+function atMost(content: unknown): number {
+  if (typeof content === 'string') return content.length * 6 + 2;
+  if (typeof content !== 'object' || content === null) return 24;
+  let sum = 2;
+  for (const name in content) sum += name.length + 4 + atMost(content[name as keyof typeof content]);
+  return sum;
 }
 
 function refuseOp(op: unknown, stage: number): never {

@@ -47,6 +47,20 @@ describe('a session', () => {
     });
   });
 
+  it('does not hold to an answer that says to try again: nothing was done, and later it may be', () => {
+    const store = given();
+    while (apply(store, { op: 'session', ttl: 1, at: 0 }).ok) {
+      // until there are as many as a store has room for
+    }
+    const another: Command = { op: 'session', session: 1, seq: 1, at: 0 };
+    expect(codeOf(apply(store, another))).to.equal('BUSY');
+    expect(codeOf(apply(store, another))).to.equal('BUSY');
+    apply(store, { op: 'time', at: 30 * SECOND });
+    const done = apply(store, another);
+    expect(done.ok).to.equal(true);
+    expect(apply(store, another)).to.deep.equal(done);
+  });
+
   it('makes a change happen once, and gives the first result again', () => {
     const store = given();
     const first = apply(store, set(1, { prev: true }));

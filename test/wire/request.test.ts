@@ -91,6 +91,26 @@ describe('reading a line', () => {
     }
   });
 
+  it('refuses a change that fits its line, but not the one that the log would write', () => {
+    const condition = '{"key":"/a","mod":9e15,"create":9e15,"version":9e15}';
+    const op = `{"op":"set","key":"/a","value":"","if":[${Array(128).fill(condition).join()}]}`;
+    const line = (count: number) => `{"op":"txn","then":[${Array(count).fill(op).join()}]}`;
+    expect(line(128).length).to.be.lessThan(1_048_576);
+    expect(read(line(128), 4)).to.have.nested.include({
+      'failure.code': 'TOO_LARGE',
+      'failure.limit': 1_048_576,
+    });
+    expect(read(line(64), 4)).to.have.property('request');
+    const nuls = { op: 'set', key: '/a', value: '\0'.repeat(170_000) };
+    const asked = (count: number) =>
+      Object.fromEntries([
+        ['op', 'txn'],
+        ['then', Array(count).fill(nuls)],
+      ]);
+    expect(() => checkRequest(asked(2), 4)).to.throw('written out');
+    expect(checkRequest(asked(1), 4)).to.have.property('op', 'txn');
+  });
+
   it('never throws', () =>
     withSeed(random => {
       const parts = [
