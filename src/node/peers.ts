@@ -55,6 +55,8 @@ export interface PeersOptions {
   readonly dial: Dial;
   /** From stage 8, where members come and go: what this node knows of itself now. */
   readonly acquaintance?: () => Acquaintance;
+  /** From stage 8: the mark of the data directory with which the latest configuration has a node, if it was added. */
+  readonly markOf?: (id: string) => string | undefined;
   /** From stage 8: another member says that this node was removed. */
   readonly onDismissed?: () => void;
 }
@@ -149,15 +151,25 @@ export class Peers<Message> implements Transport<Message> {
         ? fixed
         : greeting(fixed, acquaintance, () => this.#accepted.get(peer.id)?.instance);
     let session: PeerSession | undefined;
+    let mark = this.#markOf(peer.id);
     const link = dial(peer, handshake, {
-      up: () => this.#listener.onLinkUp(peer.id),
+      up: () => {
+        mark = this.#markOf(peer.id);
+        this.#listener.onLinkUp(peer.id);
+      },
       down: () => this.#listener.onLinkDown(peer.id),
       refused: error => {
         if (error.removed === true) onDismissed?.();
       },
       answered: parcel => session?.receive(parcel),
     });
-    session = this.#session(peer.id, { destroy: () => link.reset() }, () => {});
+    const reset = { destroy: () => link.reset() };
+    session = this.#session(
+      peer.id,
+      reset,
+      () => {},
+      () => this.#isSucceeded(peer.id, mark),
+    );
     this.#ways.set(peer.id, { address: peer.address, link });
   }
 
@@ -201,10 +213,12 @@ export class Peers<Message> implements Transport<Message> {
       this.#accepted.delete(from);
       this.#tidy(from);
     };
+    const mark = this.#markOf(from);
+    const isSucceeded = () => this.#isSucceeded(from, mark, instance);
     const outcome: Outcome = { ok: true, rev: 0, node: id, cluster, protocol };
     // What it answered while its way here was broken is lost, and will have to be asked again.
     this.#listener.onLinkUp(from);
-    return { outcome, session: this.#session(from, connection, closed) };
+    return { outcome, session: this.#session(from, connection, closed, isSucceeded) };
   }
 
   #objection(hello: Readonly<Record<string, unknown>>): Failure | undefined {
@@ -217,9 +231,32 @@ export class Peers<Message> implements Transport<Message> {
     return stranger ?? changed(hello, here);
   }
 
-  #session(from: string, connection: PeerConnection, closed: () => void): PeerSession {
+  #markOf(id: string): string | undefined {
+    return this.#options.markOf?.(id);
+  }
+
+  /**
+   * Whether a node was added again, with another data directory, since this connection of it began: what the earlier
+   * one still says of its log must not be taken for what the new one has. `own`: the mark that it told of itself.
+   */
+  #isSucceeded(id: string, before: string | undefined, own?: unknown): boolean {
+    const mark = this.#markOf(id);
+    return mark !== undefined && mark !== before && mark !== own;
+  }
+
+  #session(
+    from: string,
+    connection: PeerConnection,
+    closed: () => void,
+    isSucceeded: () => boolean,
+  ): PeerSession {
     const reader = new ParcelReader();
     const take = (parcelOf: () => Parcel | undefined): void => {
+      if (isSucceeded()) {
+        log('%s was added again with another data directory: the connection of the earlier is closed', from);
+        connection.destroy();
+        return;
+      }
       let message: Message | undefined;
       try {
         const parcel = parcelOf();

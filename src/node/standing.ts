@@ -173,6 +173,7 @@ export class Standing {
     const cluster = known ?? clusterOf(nodes);
     const dynamic = {
       acquaintance: () => this.#acquaintance(replica),
+      markOf: (peer: string) => replica.core.state.configuration.instances?.[peer],
       onDismissed: () => replica.onDismissed(),
     };
     const peers = new Peers({ id, cluster, dial, ...(stage.number >= 8 && dynamic) }, codec, replica);

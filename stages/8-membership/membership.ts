@@ -135,8 +135,9 @@ export class Membership {
     const size = 64 * (Object.keys(configuration.nodes).length + 1);
     this.#replication.propose([{ command: configuration, size }]);
     for (const id of this.#state.peers) {
-      this.#leaving.delete(id);
-      if (progress.has(id)) continue;
+      // One that was seen off and comes back may have another data directory: what was known of its log is void.
+      const isBack = this.#leaving.delete(id);
+      if (progress.has(id) && !isBack) continue;
       progress.set(id, new Progress(log.last.index + 1));
     }
     for (const id of progress.keys()) {

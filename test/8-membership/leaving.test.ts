@@ -62,6 +62,21 @@ describe('stage 8: a node that is removed', function () {
     expect(await cluster.status(gone)).to.not.have.property('removed');
   });
 
+  it('can come back with nothing, at once, and is sent everything', async () => {
+    const leader = await cluster.leader();
+    const [gone = ''] = others(leader);
+    await cluster.set(leader, '/a', '1');
+    await cluster.agree('n1', 'n2', 'n3');
+    expect((await cluster.remove(gone, leader)).ok).to.equal(true);
+    await cluster.stop(gone);
+    cluster.wipe(gone);
+    await cluster.start(gone);
+    expect((await cluster.add(gone, leader)).ok).to.equal(true);
+    const reply = await cluster.vote(['n1', 'n2', 'n3'], leader);
+    expect(reply.ok, JSON.stringify(reply)).to.equal(true);
+    await cluster.agree('n1', 'n2', 'n3');
+  });
+
   it('may be removed twice, and is gone once; one that never was is unknown', async () => {
     const leader = await cluster.leader();
     const [gone = ''] = others(leader);

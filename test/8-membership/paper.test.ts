@@ -322,6 +322,24 @@ describe('stage 8: nodes that are removed', () => {
     expect(cluster.core('n1').state.contacts).to.not.have.property('n3');
   });
 
+  it('and come back with nothing while they are spoken to are sent everything, as if they had never been', () => {
+    const cluster = ledCluster();
+    cluster.propose('n1', 'x');
+    cluster.deliverAll();
+    cluster.change('n1', THREE, THREE);
+    cluster.deliverAll();
+    cluster.wipe('n4');
+    cluster.restart('n4');
+    cluster.cut('n1', 'n4');
+    cluster.change('n1', THREE, [...THREE, 'n4']);
+    cluster.deliverAll();
+    expect(cluster.core('n1').state.progress.get('n4')?.match).to.equal(0);
+    cluster.heal();
+    cluster.tick('n1', cluster.timing.heartbeatTicks);
+    cluster.deliverAll();
+    expect(cluster.entries('n4')).to.deep.equal(cluster.entries('n1'));
+  });
+
   it('are known by the log to have been members', () => {
     const cluster = ledCluster();
     cluster.change('n1', ['n1', 'n2'], ['n1', 'n2', 'n4']);

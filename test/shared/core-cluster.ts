@@ -23,7 +23,7 @@ export interface CoreClusterOptions {
 
 interface Node {
   readonly id: string;
-  readonly disk: ModelDisk;
+  disk: ModelDisk;
   core: Core | undefined;
   /** Everything is synced at once, until a test takes that into its own hands. */
   isSyncing: boolean;
@@ -235,6 +235,13 @@ export class CoreCluster {
     this.invariants.forget(id, this.#disks());
     for (const key of this.#readsFrom.keys()) if (key.startsWith(`${id} `)) this.#readsFrom.delete(key);
     for (const other of this.ids) this.#queues.delete(`${other} ${id}`);
+  }
+
+  /** A node goes, and its disk with it: its next start will find an empty one. */
+  wipe(id: string): void {
+    this.crash(id);
+    this.#node(id).disk = new ModelDisk(BLANK);
+    this.invariants.forget(id, this.#disks());
   }
 
   /** Starts a node from what its disk holds; its links come up. */
