@@ -98,7 +98,10 @@ export class DataDirectory {
     try {
       const bytes = Buffer.from(`${encodeRecord({ format: FORMAT, ...identity })}\n`);
       const written = this.#files.write(fd, bytes, 0, bytes.length, 0);
-      if (written < bytes.length) throw new Error(`${temporary}: only ${written} bytes could be written`);
+      if (written < bytes.length) {
+        const words = `${temporary}: only ${written} bytes could be written`;
+        throw Object.assign(new Error(words), { code: 'ENOSPC' });
+      }
       this.#files.fsyncNow(fd);
     } finally {
       this.#files.close(fd);

@@ -8,6 +8,7 @@ import { failure } from '../wire/errors.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
 import type { NodeState } from './about.ts';
 import type { CompactionLimits } from './compaction.ts';
+import { isNoSpace } from './file-system.ts';
 import { writeFirstEntry } from './first-entry.ts';
 import { type Acquaintance, misdialled } from './handshake.ts';
 import type { OpenedJournal } from './journal-open.ts';
@@ -98,8 +99,16 @@ export class Standing {
     connection: PeerConnection,
     mayJoin: boolean,
   ): { outcome: Outcome; session?: PeerSession } {
-    if (this.#membership === undefined && mayJoin) this.#beFound(hello);
-    return this.#membership?.peers.accept(hello, connection) ?? { outcome: this.notInitialised() };
+    try {
+      if (this.#membership === undefined && mayJoin) this.#beFound(hello);
+      return this.#membership?.peers.accept(hello, connection) ?? { outcome: this.notInitialised() };
+    } catch (error) {
+      // Whom this node has to remember, and cannot, has to wait until there is room.
+      if (!isNoSpace(error)) throw error;
+      return {
+        outcome: failed(failure('NO_SPACE', `the disk of ${this.#options.id} is full; free some space`)),
+      };
+    }
   }
 
   notInitialised(): Outcome {

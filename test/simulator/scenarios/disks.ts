@@ -42,6 +42,19 @@ function fullDisk(director: Director): void {
   director.recover();
 }
 
+/** The disk is full when a node is called by those that it has yet to remember: they wait, and it lives on. */
+function fullAtFirstContact(director: Director): void {
+  director.start();
+  for (const node of director.nodes) node.disk.room = 20;
+  director.elapse(2_000);
+  director.expect(
+    director.nodes.every(node => node.isRunning),
+    'every node runs on',
+  );
+  for (const node of director.nodes) node.disk.room = Number.POSITIVE_INFINITY;
+  director.recover();
+}
+
 /** A sync fails: the process ends, and does not try a second time. */
 function failingSync(director: Director): void {
   const { world } = director;
@@ -142,6 +155,7 @@ export const DISK_SCENARIOS: readonly Scenario[] = [
     size: 3,
     play: fullDisk,
   },
+  { name: 'a full disk does not end a node that meets others', size: 3, play: fullAtFirstContact },
   { name: 'a node ends when a sync fails', size: 3, play: failingSync },
   { name: 'the power may go in the first moments of a cluster', size: 3, play: firstMoments },
   { name: 'a vote may reach the disk before the first entry does', size: 5, play: voteBeforeTheFirstEntry },
