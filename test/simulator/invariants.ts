@@ -36,8 +36,10 @@ interface Shape {
  * counts is found out here, from the entries that nodes have.
  */
 export class Invariants {
-  /** Elections that were won. */
+  /** Elections that were won, snapshots that took the place of a log, and configurations that were committed. */
   elections = 0;
+  restores = 0;
+  configurations = 0;
   readonly #ledger: Ledger;
   readonly #nodes: readonly SimNode[];
   readonly #known = new Map<string, Known>();
@@ -46,6 +48,8 @@ export class Invariants {
   readonly #shapes = new Map<number, Shape>();
   /** The indexes at which there is a configuration in some log, in order. */
   #configured: readonly number[] = [];
+  /** Entries with a configuration that no log had before the callback that is looked at. */
+  readonly #fresh: Entry[] = [];
   /** The hash of the state at each index. */
   readonly #hashes = new Map<number, string>();
 
@@ -67,6 +71,7 @@ export class Invariants {
     if (state.role === 'leader') this.#checkLeader(node, raft, known);
     else known.leads = 0;
     if (state.commit !== known.commit) this.#checkCommit(node, raft, known);
+    for (const entry of this.#fresh.splice(0)) this.#checkChange(node.id, entry, known.terms);
     if (state.handed !== known.handed) {
       known.handed = state.handed;
       this.#checkHash(node.id, state.handed, replica.store.hash);
@@ -122,8 +127,9 @@ export class Invariants {
     if (shape === undefined) {
       const configuration = isConfiguration(command) ? command : undefined;
       this.#shapes.set(key, { sum, before, configuration });
-      if (configuration !== undefined && !this.#configured.includes(index)) {
-        this.#configured = [...this.#configured, index].sort((a, b) => a - b);
+      if (configuration !== undefined) {
+        this.#configured = [...new Set([...this.#configured, index])].sort((a, b) => a - b);
+        this.#fresh.push(entry);
       }
       this.#ledger.begin(entry);
     } else if (shape.sum !== sum || shape.before !== before) {
@@ -163,9 +169,33 @@ export class Invariants {
     }
   }
 
+  /**
+   * A leader changes the members only when it knows all that was committed before it, one change at a time, and the
+   * voters by way of a joint configuration (§6).
+   */
+  #checkChange(id: string, { index, term }: Entry, terms: readonly number[]): void {
+    const to = this.#configurationAt(index, terms);
+    if (to === undefined || index === 1) return;
+    const before = this.#configured.findLast(
+      at => at < index && this.#configurationAt(at, terms) !== undefined,
+    );
+    const from = this.#configurationAt(before ?? 0, terms) ?? NO_CONFIGURATION;
+    const told = `${id} appends ${JSON.stringify(to)} behind ${JSON.stringify(from)}`;
+    const isSettled = this.#ledger.lineAt(before ?? 0)?.term === terms[(before ?? 0) - 1];
+    if (!isSettled) violated('one change of the members at a time', told);
+    if (!this.#ledger.terms.has(term)) {
+      violated('no change of the members before the no-op is committed', told);
+    }
+    const isStep =
+      to.old !== undefined
+        ? from.old === undefined && areSame(to.old, from.voters)
+        : areSame(to.voters, from.voters);
+    if (!isStep) violated('voters change by way of a joint configuration', told);
+  }
+
   /** Whoever leads has the votes of a majority of its configuration, of both while it is joint, on their disks. */
   #checkVotes(id: string, term: number, configuration: Configuration): void {
-    const votes = this.#nodes.filter(({ durable }) => durable.voteIn(term) === id).map(node => node.id);
+    const votes = this.#nodes.filter(({ promised }) => promised.voteIn(term) === id).map(node => node.id);
     if (isEnough(votes, configuration)) return;
     const words = `${id} leads term ${term} with the votes of ${votes.join(', ')} in ${JSON.stringify(configuration)}`;
     violated('whoever leads was elected by a majority', words);
@@ -185,9 +215,11 @@ export class Invariants {
     if (commit < known.commit)
       violated('the commit index never falls', `${id}: ${commit} after ${known.commit}`);
     const from = Math.max(known.commit, log.base.index) + 1;
+    if (known.commit > 0 && log.base.index > known.commit) this.restores += 1;
     for (const entry of log.range(from, commit)) {
-      if (this.#ledger.commit(id, term, entry))
-        this.#checkDurable(id, entry.index, this.#configurationIn(known.terms));
+      if (!this.#ledger.commit(id, term, entry)) continue;
+      if (isConfiguration(entry.command)) this.configurations += 1;
+      this.#checkDurable(id, entry.index, this.#configurationIn(known.terms));
     }
     known.commit = commit;
   }
@@ -196,7 +228,7 @@ export class Invariants {
   #checkDurable(id: string, index: number, configuration: Configuration): void {
     if (index === 1) return; // the configuration that all begin with, committed before anything
     const line = this.#ledger.lineAt(index);
-    const holders = this.#nodes.filter(({ durable }) => line !== undefined && durable.holds(index, line));
+    const holders = this.#nodes.filter(({ promised }) => line !== undefined && promised.holds(index, line));
     const ids = holders.map(node => node.id);
     if (isEnough(ids, configuration)) return;
     const who = `durable at ${ids.join(', ') || 'no node'}, in ${JSON.stringify(configuration)}`;
@@ -221,6 +253,17 @@ export class Invariants {
     for (let index = 1; index <= last; index += 1) this.#checkDurable('the cluster', index, configuration);
   }
 
+  /** The members, as the log of each process that runs has them. */
+  get openConfigurations(): readonly Configuration[] {
+    return [...this.#known.values()].flatMap(({ terms }) =>
+      this.#configured.flatMap(index => {
+        const isOpen = index > this.#ledger.last;
+        const configuration = isOpen ? this.#configurationAt(index, terms) : undefined;
+        return configuration === undefined ? [] : [configuration];
+      }),
+    );
+  }
+
   /** The members, by all that is committed. */
   get configuration(): Configuration {
     const { last } = this.#ledger;
@@ -228,6 +271,10 @@ export class Invariants {
       Array.from({ length: last }, (_, at) => this.#ledger.lineAt(at + 1)?.term ?? 0),
     );
   }
+}
+
+function areSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every(id => b.includes(id));
 }
 
 /** Whether these are a majority of the voters, and while the configuration is joint of those before as well. */

@@ -30,6 +30,8 @@ export class Ledger {
   readonly model = new Model();
   readonly #options: LedgerOptions;
   readonly #lines: Line[] = [];
+  /** The terms of committed entries. */
+  readonly terms = new Set<number>();
   /** When each entry was first in a log, by its index and its term. */
   readonly #begun = new Map<number, number>();
   /** What became of each change; of one under a session, every time that it came. */
@@ -94,6 +96,7 @@ export class Ledger {
     }
     if (index !== this.last + 1) violated('nothing is skipped', `${node}: ${index} after ${this.last}`);
     this.#lines.push({ term, sum, committedIn: nodeTerm });
+    this.terms.add(term);
     if (isCommand(entry.command)) this.#apply(entry, entry.command);
     return true;
   }

@@ -34,6 +34,13 @@ export class SimDirectory {
     return this.#durable;
   }
 
+  wipe(): void {
+    this.names.clear();
+    this.#durable.clear();
+    this.#unsynced = [];
+    this.#version += 1;
+  }
+
   /** The power goes: the first so many of the changes that were not synced are there, and the others never were. */
   losePower(dice: Dice): void {
     for (const change of this.#unsynced.slice(0, dice.below(this.#unsynced.length + 1))) {

@@ -49,6 +49,13 @@ export class SimDisk {
     this.#world.onDurable();
   }
 
+  /** Nothing is left of what was there. */
+  wipe(): void {
+    this.#era += 1;
+    this.#stalled = [];
+    this.root.wipe();
+  }
+
   /** Ends a stall: what waited is durable a little later. */
   unstall(): void {
     this.stalls = () => false;

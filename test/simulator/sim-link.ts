@@ -170,9 +170,9 @@ export class SimLink implements PeerLink {
 
   send(parcel: Parcel): boolean {
     const { road, from, to, onSend } = this.#options;
+    if (!this.#isUp || this.#queued > MOST_QUEUED) return false;
     const message = contents.get(parcel.header);
     if (message !== undefined && to !== undefined) onSend(from.id, to.id, message);
-    if (!this.#isUp || this.#queued > MOST_QUEUED) return false;
     const text = textOf(parcel);
     const epoch = this.#epoch;
     // A request that is carried out twice is carried out twice: only the messages of the core are made for that.

@@ -17,6 +17,7 @@ import type { Dice } from './dice.ts';
 import { DurableLog } from './durable-log.ts';
 import { EventLoop } from './event-loop.ts';
 import { SimDisk } from './sim-disk.ts';
+import { SimFile } from './sim-file.ts';
 import { type LinkEnd, simCodec } from './sim-link.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -76,11 +77,15 @@ export class SimNode implements LinkEnd {
   readonly id: string;
   readonly address: string;
   readonly disk: SimDisk;
-  readonly durable: DurableLog;
+  durable: DurableLog;
+  /** What the disk held for certain that was lost. */
+  lost: DurableLog | undefined;
   process: SimProcess | undefined;
   life = 0;
-  /** Its machine is gone for good, with its disk. */
+  /** Its machine is gone for good. */
   isGone = false;
+  /** Its disk was lost: what it has now is not what it had. */
+  isLost = false;
   readonly #options: SimNodeOptions;
 
   constructor(options: SimNodeOptions) {
@@ -97,6 +102,19 @@ export class SimNode implements LinkEnd {
       },
     });
     this.durable = new DurableLog(this.disk, DATA);
+  }
+
+  /** What the node has promised, on whatever disk: that of before if that was lost. */
+  get promised(): DurableLog {
+    return this.lost ?? this.durable;
+  }
+
+  /** Whether this node's disk says for certain which disk another has. */
+  hasMet({ id }: SimNode): boolean {
+    const file = this.disk.find(`${DATA}/node.json`);
+    if (!(file instanceof SimFile)) return false;
+    const { peers = {} } = JSON.parse(file.syncedText(9)) as { peers?: Readonly<Record<string, string>> };
+    return peers[id] !== undefined || this.raft?.state.settledConfiguration.instances?.[id] !== undefined;
   }
 
   get isRunning(): boolean {
@@ -172,6 +190,15 @@ export class SimNode implements LinkEnd {
     this.kill();
     this.durable.forget();
     this.disk.losePower();
+  }
+
+  /** Ends the process and loses the disk; another takes its place, with nothing on it. */
+  wipe(): void {
+    this.kill();
+    this.isLost = true;
+    this.lost = this.durable;
+    this.durable = new DurableLog(this.disk, DATA);
+    this.disk.wipe();
   }
 
   /** Carries out a request that has come over a client's connection. */

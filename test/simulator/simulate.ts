@@ -1,6 +1,7 @@
 import { Dice } from './dice.ts';
 import { MS } from './event-loop.ts';
 import type { Tally } from './history.ts';
+import { type Deed, Operator } from './operator.ts';
 import { type Fault, Storm } from './storm.ts';
 import { Violation } from './violation.ts';
 import { World } from './world.ts';
@@ -22,12 +23,15 @@ export interface Run {
   readonly seconds: number;
   readonly turns: number;
   readonly elections: number;
+  readonly restores: number;
+  readonly configurations: number;
   readonly entries: number;
   readonly restarts: number;
   readonly tally: Tally;
   /** See `World`. */
   readonly searched: number;
   readonly faults: ReadonlyMap<Fault, number>;
+  readonly deeds: ReadonlyMap<Deed, number>;
 }
 
 /** Runs the history of a seed: a cluster in storms, and then its recovery. */
@@ -61,18 +65,24 @@ export function simulate(seed: number, { duration = STORMY, trace }: SimulateOpt
     world.addApplication(`a${application}`, { keys: ['/s/1', '/s/2'], most: dice.pick([1, 4]), pause });
   }
   const storm = new Storm(world, dice.fork());
-  if (world.run(duration)) recover(world, storm);
+  const operator = dice.chance(0.5) ? new Operator(world, dice.fork()) : undefined;
+  const isStanding = world.run(duration);
+  operator?.end();
+  if (isStanding) recover(world, storm);
   return {
     seed,
     violation: world.violation,
     seconds: world.seconds,
     turns: world.turns,
     elections: world.invariants.elections,
+    restores: world.invariants.restores,
+    configurations: world.invariants.configurations,
     entries: world.ledger.last,
     restarts: world.nodes.reduce((sum, node) => sum + node.life - 1, 0),
     tally: world.tally,
     searched: world.searched,
     faults: storm.counts,
+    deeds: operator?.counts ?? new Map(),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Tally } from './history.ts';
+import { ALL_DEEDS, type Deed } from './operator.ts';
 import { ALL_FAULTS, type Fault } from './storm.ts';
 import type { Result } from './worker.ts';
 
@@ -10,11 +11,13 @@ export class Summary {
   #took = 0;
   #turns = 0;
   #elections = 0;
+  #restores = 0;
+  #configurations = 0;
   #restarts = 0;
   #entries = 0;
   #searched = 0;
   readonly #tally: Tally = { done: 0, conflict: 0, unknown: 0, refused: 0, stale: 0 };
-  readonly #faults = new Map<Fault, number>();
+  readonly #faults = new Map<Fault | Deed, number>();
 
   get seeds(): number {
     return this.#seeds;
@@ -29,26 +32,30 @@ export class Summary {
     this.#took += took;
     this.#turns += run.turns;
     this.#elections += run.elections;
+    this.#restores += run.restores;
+    this.#configurations += run.configurations;
     this.#restarts += run.restarts;
     this.#entries += run.entries;
     this.#searched += run.searched;
     for (const kind of Object.keys(this.#tally) as (keyof Tally)[]) this.#tally[kind] += run.tally[kind];
-    for (const [fault, count] of run.faults) this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + count);
+    for (const [fault, count] of [...run.faults, ...run.deeds])
+      this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + count);
   }
 
   get text(): string {
     const { done, conflict, unknown, refused, stale } = this.#tally;
     const count = (value: number) => value.toLocaleString('en');
-    const faults = ALL_FAULTS.map(
+    const faults = [...ALL_FAULTS, ...ALL_DEEDS].map(
       fault => `  ${fault.padEnd(16)}${count(this.#faults.get(fault) ?? 0).padStart(9)}`,
     );
     const cost = this.#took / 1_000 / Math.max(this.#seconds / 60, 1e-9);
     return [
       `${count(this.#seeds)} seeds, ${(this.#seconds / 3_600).toFixed(1)} simulated hours (a simulated minute took ${cost.toFixed(2)} s of a core)`,
       `${count(this.#elections)} elections, ${count(this.#restarts)} restarts after crashes, ${count(this.#entries)} entries committed, ${count(this.#turns)} callbacks checked`,
+      `${count(this.#configurations)} changes of the members committed, ${count(this.#restores)} logs replaced by snapshots`,
       `operations: ${count(done)} done, ${count(conflict)} conflicts, ${count(stale)} stale reads, ${count(refused)} refused, ${count(unknown)} with unknown outcome`,
       `histories: searched by the checker of linearizability in ${count(this.#searched)} steps`,
-      'faults:',
+      'faults, and what an operator did:',
       ...faults,
       this.findings.length === 0 ? 'nothing was violated' : `${this.findings.length} seeds FAILED`,
     ].join('\n');

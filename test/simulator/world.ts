@@ -137,7 +137,7 @@ export class World {
     const { leader } = this;
     if (leader?.raft?.state.log.last.index !== last) return false;
     const members = Object.keys(leader.raft.state.configuration.nodes).map(id => this.node(id));
-    const alive = members.filter(({ isGone }) => !isGone);
+    const alive = members.filter(({ isGone, isLost }) => !isGone && !isLost);
     return alive.every(({ raft }) => raft?.state.handed === last && raft.state.log.last.index === last);
   }
 
@@ -199,6 +199,21 @@ export class World {
   losePower(node: SimNode): void {
     this.tell(() => `${node.id} loses power`);
     node.losePower();
+  }
+
+  /** Takes a machine away for good. */
+  turnOff(node: SimNode): void {
+    this.tell(() => `${node.id} is turned off for good`);
+    node.losePower();
+    node.isGone = true;
+  }
+
+  /** A machine loses its disk, and its node starts again under its id with nothing. */
+  wipe(node: SimNode): void {
+    this.tell(() => `${node.id} loses its disk`);
+    this.kill(node);
+    node.wipe();
+    this.start(node);
   }
 
   pause(node: SimNode, milliseconds: number): void {
@@ -282,7 +297,11 @@ export class World {
       this.turns += 1;
       this.#guard(() => this.invariants.check(node));
     },
-    onThrow: (node, error) => this.fail(thrownAt(node.id, error)),
+    onThrow: (node, error) => {
+      // What nobody catches ends a process.
+      if (codeOf(error) === 'EIO') this.onFatal(node, error as Error);
+      else this.fail(thrownAt(node.id, error));
+    },
     onFatal: (node, error) => {
       this.tell(() => `${node.id} cannot go on: ${error.message}`);
       this.onFatal(node, error);
