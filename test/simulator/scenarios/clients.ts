@@ -7,6 +7,7 @@ function sleepingLeader(director: Director): void {
   director.start();
   director.establish(old);
   director.done(director.set(old, '/a', 'old'), 'a change');
+  director.elapse(300);
   director.world.pause(old, 3_600_000);
   director.isolate(old);
   director.establish(fresh);
@@ -24,6 +25,7 @@ function lateAnswers(director: Director): void {
   director.start();
   director.establish(old);
   director.done(director.set(old, '/a', 'old'), 'a change');
+  director.elapse(300);
   const answers = director.hold((_from, to, message) => to === old.id && message.type === 'heartbeat-answer');
   director.until(() => answers.count() >= 2, 'a round is answered');
   director.world.pause(old, 3_600_000);
