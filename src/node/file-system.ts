@@ -64,3 +64,9 @@ export function isNoSpace(error: unknown): boolean {
   const code = codeOf(error);
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
+
+/** Whether a file could not be opened only because so many are open, which may pass. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'EMFILE' || code === 'ENFILE';
+}

@@ -4,11 +4,11 @@ import type { Recovered } from '../ports/storage.ts';
 import type { Codec } from '../ports/transport.ts';
 import type { Timing } from '../raft/timing.ts';
 import type { NodeAddress } from '../wire/address.ts';
-import { failure } from '../wire/errors.ts';
+import { type Failure, failure } from '../wire/errors.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
 import type { NodeState } from './about.ts';
 import type { CompactionLimits } from './compaction.ts';
-import { isNoSpace } from './file-system.ts';
+import { isNoSpace, isOutOfDescriptors } from './file-system.ts';
 import { writeFirstEntry } from './first-entry.ts';
 import { type Acquaintance, misdialled } from './handshake.ts';
 import type { OpenedJournal } from './journal-open.ts';
@@ -53,6 +53,13 @@ const NOBODY = {
   instances: {},
   remember: () => {},
 };
+
+/** What a node lacks that cannot write down whom it meets, where that may pass. */
+function shortageIn(error: unknown, id: string): Failure | undefined {
+  if (isNoSpace(error)) return failure('NO_SPACE', `the disk of ${id} is full; free some space there`);
+  if (!isOutOfDescriptors(error)) return undefined;
+  return failure('BUSY', `${id} has no file descriptor left; it goes on when some are free`);
+}
 
 /** Where a node stands: it waits for a cluster, or is part of one, and then has its replica and its ways to the others. */
 export class Standing {
@@ -103,11 +110,10 @@ export class Standing {
       if (this.#membership === undefined && mayJoin) this.#beFound(hello);
       return this.#membership?.peers.accept(hello, connection) ?? { outcome: this.notInitialised() };
     } catch (error) {
-      // Whom this node has to remember, and cannot, has to wait until there is room.
-      if (!isNoSpace(error)) throw error;
-      return {
-        outcome: failed(failure('NO_SPACE', `the disk of ${this.#options.id} is full; free some space`)),
-      };
+      // A first meeting is written down, and the disk may be full: the other node calls again.
+      const shortage = shortageIn(error, this.#options.id);
+      if (shortage === undefined) throw error;
+      return { outcome: failed(shortage) };
     }
   }
 
@@ -146,8 +152,9 @@ export class Standing {
       // A node that was removed and added again is known by the directory with which it was added.
       instances: { ...Object.fromEntries(this.#met), ...instances },
       remember: (peer, mark) => {
-        this.#met.set(peer, mark);
+        // In this order: what is not on the disk may not be relied on.
         journal.remember(peer, mark);
+        this.#met.set(peer, mark);
       },
     };
   }
