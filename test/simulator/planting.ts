@@ -58,6 +58,7 @@ async function withPlanted<T>(plant: Plant, use: (tree: string) => Promise<T>): 
         linkSync(from, to);
       }
     }
+    linkSync(join(DIST, '..', 'package.json'), join(tree, 'package.json')); // where it reads its version from
     const file = join(tree, plant.file);
     const text = plantedFile(plant);
     unlinkSync(file); // or the text would be changed where it is linked from, too
