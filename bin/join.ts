@@ -1,7 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Client, connect, RaftlineError } from '../client/client.ts';
-import type { MemberStatus, MembersReply } from '../client/results.ts';
+import type { MemberStatus, MembersReply, StatusReply } from '../client/results.ts';
+import { removalOf } from '../src/node/handshake.ts';
 import type { NodeAddress } from '../src/wire/address.ts';
+import { failure } from '../src/wire/errors.ts';
 
 /** Milliseconds between two tries. */
 const BETWEEN = 500;
@@ -14,6 +16,8 @@ export interface JoinOptions {
   readonly self: NodeAddress;
   /** Any members of the cluster. */
   readonly through: string | readonly string[];
+  /** The cluster that its data directory names, if it does: it is, or was, a member there. */
+  readonly cluster?: string | null | undefined;
   /** Whether it is to be a voter; otherwise it stays a learner. */
   readonly wantsVote: boolean;
   /** Is told how far it has come, in words that follow the node's name. */
@@ -24,7 +28,7 @@ export interface JoinOptions {
 
 /**
  * Takes a node that runs into a cluster: as a learner, and as a voter once it has everything. Resolves when that is
- * so, which it may long have been; rejects when the cluster refuses it. While the cluster is out of reach or busy, it
+ * so, which it may long have been; rejects when the cluster refuses it, or has removed it: only a person undoes that. While the cluster is out of reach or busy, it
  * tries again.
  */
 export async function joinCluster(options: JoinOptions): Promise<void> {
@@ -56,10 +60,12 @@ function isPassing({ retry, code }: RaftlineError): boolean {
 }
 
 /** Takes the next step; true when there is none left. */
-async function advance(client: Client, { self, wantsVote, say, signal }: JoinOptions): Promise<boolean> {
+async function advance(client: Client, options: JoinOptions): Promise<boolean> {
+  const { self, wantsVote, say, signal } = options;
   const { id, address } = self;
   const members = await membersOf(client, signal);
   const own = members.find(member => member.id === id);
+  if (own === undefined) await refuseRemoved(client, options);
   if (own?.address !== address) {
     await client.request('add-learner', { node: { id, address } }, { timeout: ADD_PATIENCE, signal });
     say(own === undefined ? 'is a learner now, and catches up' : `is found at ${address} from now on`);
@@ -72,6 +78,22 @@ async function advance(client: Client, { self, wantsVote, say, signal }: JoinOpt
   await client.request('change-membership', change, { timeout: CATCH_UP_PATIENCE, signal });
   say('is a voter now');
   return true;
+}
+
+/** Throws when this node was removed from the cluster. */
+async function refuseRemoved(client: Client, { self, cluster, signal }: JoinOptions): Promise<void> {
+  if (cluster == null) return;
+  const { cluster: theirs, members } = (await client.request('status', {}, { signal })) as StatusReply;
+  if (theirs !== cluster) return;
+  const voters = members.filter(member => member.role === 'voter').map(member => member.id);
+  // Any node may be behind; what changes nothing is answered by the leader, with the members as it has them.
+  const nothing = { members: voters, expect: voters };
+  const now = (await client.request('change-membership', nothing, {
+    timeout: ADD_PATIENCE,
+    signal,
+  })) as MembersReply;
+  if (now.members.some(member => member.id === self.id)) return;
+  throw new RaftlineError(failure('CLUSTER_MISMATCH', removalOf(self.id), { removed: true }));
 }
 
 async function membersOf(client: Client, signal: AbortSignal): Promise<readonly MemberStatus[]> {

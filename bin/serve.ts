@@ -210,7 +210,10 @@ function readEntry({ flags }: Call, stage: Stage, { listen, data, nodes }: NodeO
   if (join !== undefined) {
     return async (self, say, signal) => {
       const { joinCluster } = await import('./join.ts');
-      await joinCluster({ self, through: String(join), wantsVote: true, say, signal });
+      const { DataDirectory } = await import('../src/node/data-directory.ts');
+      const { DISK } = await import('../src/node/file-system.ts');
+      const cluster = new DataDirectory(DISK, data).identity()?.cluster;
+      await joinCluster({ self, through: String(join), cluster, wantsVote: true, say, signal });
     };
   }
   if (size === undefined) refuse('BAD_REQUEST', '--size is missing: how many nodes begin the cluster?');

@@ -117,6 +117,34 @@ describe('the life of a cluster, from processes and the command line alone', fun
     expect((await again.exit).status).to.equal(0);
   });
 
+  it('serve --join does not bring back a node that was removed; a person does', async () => {
+    await serve('n1', 0, '--nodes', `n1=${at(0)}`);
+    await eventually(
+      'it leads',
+      async () => (await run(['set', '/a', '1', '--address', at(0)])).status === 0,
+    );
+    const joined = await serve('n2', 1, '--join', at(0));
+    await joined.says(/is a voter now/);
+    await raftline('remove-node', 'n2', '--address', at(0));
+    await joined.end();
+    const own = ['--id', 'n2', '--listen', at(1), '--data', join(data, 'n2')];
+    const again = new Program(['serve', ...own, '--join', at(0)]);
+    programs.push(again);
+    expect((await again.exit).status).to.equal(2);
+    expect(again.errors).to.contain('n2 was removed from its cluster').and.contain('add-learner');
+    expect(await roles()).to.deep.equal({ n1: 'voter' });
+    const asked = await serve('n2', 1);
+    await raftline('add-learner', '--address', at(0), '--node', `n2=${at(1)}`);
+    expect(await roles()).to.deep.equal({ n1: 'voter', n2: 'learner' });
+    // A learner that starts again goes on from where it was.
+    await eventually('it has everything', async () => {
+      return (await run(['get', '/a', '--address', at(1)])).out === '1\n';
+    });
+    await asked.end();
+    await (await serve('n2', 1, '--join', at(0))).says(/is a voter now/);
+    expect(await roles()).to.deep.equal({ n1: 'voter', n2: 'voter' });
+  });
+
   it('serve --join into a cluster that refuses it ends with the reason', async () => {
     await serve('n1', 0, '--nodes', `n1=${at(0)}`);
     await serve('m1', 1, '--nodes', `m1=${at(1)}`);
