@@ -15,8 +15,9 @@ import { HISTORY_FLAGS, readHistory } from './history-flags.ts';
 import { parseRendezvous } from './rendezvous.ts';
 import { readTiming, TIMING_FLAGS } from './timing-flags.ts';
 
-/** Milliseconds after which a shutdown that hangs is cut short. */
+/** Milliseconds after which a shutdown that hangs is cut short, and a start that hangs once it is told to stop. */
 const PATIENCE = 10_000;
+const START_PATIENCE = 2_000;
 
 const lastStage = STAGES.at(-1)?.number ?? 0;
 
@@ -311,8 +312,16 @@ async function serveUntilTold(
   });
   // From here on, so that a signal that comes while the node still starts is not lost.
   const told = untilTold(stopWithStdin);
+  let isStarting = true;
+  void told.then(() => {
+    const still = () => {
+      if (isStarting) cutShort(words('did not start before it was told to stop, and ends'));
+    };
+    setTimeout(still, START_PATIENCE).unref();
+  });
   const { start } = await stage.load();
   const node: RunningNode = await start(options);
+  isStarting = false;
   const size = options.nodes?.length ?? (stage.nodes === 1 ? 1 : undefined);
   const nodes = size === undefined ? '' : `, ${count(size, 'node')}`;
   const beside = node.grpcAddress === undefined ? '' : `, for gRPC on ${node.grpcAddress}`;
@@ -323,10 +332,8 @@ async function serveUntilTold(
   // What keeps it out of the cluster for good ends it, as a wrong flag would.
   const refusal = await Promise.race([told, entering.then(() => told)]).catch((error: unknown) => error);
   leaving.abort();
-  setTimeout(() => {
-    lastWords(words(`did not shut down within ${PATIENCE / 1_000} s, and ends`));
-    process.exit(1);
-  }, PATIENCE).unref();
+  const seconds = PATIENCE / 1_000;
+  setTimeout(() => cutShort(words(`did not shut down within ${seconds} s, and ends`)), PATIENCE).unref();
   await Promise.all([node.close(), entering.catch(() => {})]);
   if (refusal !== undefined) throw refusal;
 }
@@ -353,6 +360,11 @@ function untilTold(stopWithStdin: boolean): Promise<void> {
     };
     process.stdin.on('end', ended).on('error', ended).on('close', ended).resume();
   });
+}
+
+function cutShort(text: string): never {
+  lastWords(text);
+  process.exit(1);
 }
 
 /** Writes at once, since the process is about to end; where nobody takes it, it is lost. */

@@ -42,6 +42,17 @@ describe('raftline serve', () => {
     });
   }
 
+  it('ends when it is told to, also while its start hangs', async () => {
+    const hang = "import{Server}from'node:net';Server.prototype.listen=()=>setInterval(()=>{},1000)";
+    const args = ['serve', '--stage', '0', '--listen', '127.0.0.1:0', '--stop-with-stdin'];
+    const preload = `--import=data:text/javascript,${encodeURIComponent(hang)}`;
+    const node = new Program(args, 'pipe', { NODE_OPTIONS: preload });
+    started.push(node);
+    node.child.stdin?.end();
+    expect((await node.exit).status).to.equal(1);
+    expect(node.errors).to.contain('did not start before it was told to stop');
+  });
+
   it('ends at once at a second signal', async () => {
     const node = serve();
     const address = await listening(node);
