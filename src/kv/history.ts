@@ -30,9 +30,11 @@ const PIECE = 32;
 /** Characters that an event takes beside those of its key and its values, roughly. */
 const EVENT_CHARACTERS = 64;
 
-interface Kept {
-  readonly revision: Revision;
-  readonly characters: number;
+/** Some revisions, in order, and the characters of each: they are many and stay for long, so they take little. */
+interface Piece {
+  /** A revision of one event, as most are, is that event. */
+  readonly revisions: (Revision | KeyEvent)[];
+  readonly characters: number[];
 }
 
 /**
@@ -43,7 +45,7 @@ interface Kept {
 export class History {
   #bounds: HistoryBounds;
   /** Revisions in order, in pieces; the first piece may begin with some that are compacted. */
-  #pieces: Kept[][] = [];
+  #pieces: Piece[] = [];
   /** The revision of the first item of the first piece. */
   #first = 1;
   #last = 0;
@@ -55,7 +57,7 @@ export class History {
     this.#bounds = bounds;
     if (from === undefined) return;
     // Only the last piece still changes.
-    this.#pieces = from.#pieces.map((piece, at) => (at === from.#pieces.length - 1 ? [...piece] : piece));
+    this.#pieces = from.#pieces.map((piece, at) => (at === from.#pieces.length - 1 ? copyOf(piece) : piece));
     this.#first = from.#first;
     this.#last = from.#last;
     this.#compacted = from.#compacted;
@@ -86,14 +88,14 @@ export class History {
   /** What a revision did; undefined when it is compacted, or still to come. */
   at(rev: number): Revision | undefined {
     if (rev <= this.#compacted || rev > this.#last) return undefined;
-    return this.#kept(rev).revision;
+    const revision = this.#piece(rev).revisions[(rev - this.#first) % PIECE];
+    return revision === undefined || isRevision(revision) ? revision : [revision];
   }
 
-  #kept(rev: number): Kept {
-    const offset = rev - this.#first;
-    const kept = this.#pieces[Math.floor(offset / PIECE)]?.[offset % PIECE];
-    if (kept === undefined) throw new Error(`broken invariant: revision ${rev} is not in the history`);
-    return kept;
+  #piece(rev: number): Piece {
+    const piece = this.#pieces[Math.floor((rev - this.#first) / PIECE)];
+    if (piece === undefined) throw new Error(`broken invariant: revision ${rev} is not in the history`);
+    return piece;
   }
 
   /** Adds the revision after the last. */
@@ -105,11 +107,13 @@ export class History {
     }
     const characters = revision.reduce((sum, event) => sum + this.#charactersOf(event), 0);
     let piece = this.#pieces.at(-1);
-    if (piece === undefined || piece.length === PIECE) {
-      piece = [];
+    if (piece === undefined || piece.revisions.length === PIECE) {
+      piece = { revisions: [], characters: [] };
       this.#pieces.push(piece);
     }
-    piece.push({ revision, characters });
+    const [event] = revision;
+    piece.revisions.push(event !== undefined && revision.length === 1 ? event : revision);
+    piece.characters.push(characters);
     this.#characters += characters;
     this.#compact();
   }
@@ -133,10 +137,19 @@ export class History {
     const { revisions, characters } = this.#bounds;
     while (this.#last - this.#compacted > revisions || this.#characters > characters) {
       this.#compacted += 1;
-      this.#characters -= this.#kept(this.#compacted).characters;
+      this.#characters -=
+        this.#piece(this.#compacted).characters[(this.#compacted - this.#first) % PIECE] ?? 0;
       if (this.#compacted - this.#first + 1 < PIECE) continue;
       this.#pieces.shift();
       this.#first += PIECE;
     }
   }
+}
+
+function copyOf({ revisions, characters }: Piece): Piece {
+  return { revisions: [...revisions], characters: [...characters] };
+}
+
+function isRevision(kept: Revision | KeyEvent): kept is Revision {
+  return Array.isArray(kept);
 }

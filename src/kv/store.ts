@@ -18,9 +18,8 @@ export interface Entry {
 }
 
 /** What the tree holds: an entry and its hash, so that it need not be read through again when it goes. */
-interface Kept {
+interface Kept extends Hash {
   readonly entry: Entry;
-  readonly hash: Hash;
 }
 
 /** What one step of a change did to a key, so that it can be told and taken back. */
@@ -122,8 +121,8 @@ export class Store {
     const { create = rev, version = 0 } = before?.entry ?? {};
     const revisions = { value, create, mod: rev, version: version + 1 };
     const entry = lease === undefined ? revisions : { ...revisions, lease };
-    this.#place(key, before, { entry, hash: hashOf(key, entry) });
-    this.#steps.push({ key, entry, prev: before?.entry, before });
+    this.#place(key, before, keptOf(key, entry));
+    this.#note({ key, entry, prev: before?.entry, before });
     return entry;
   }
 
@@ -132,21 +131,27 @@ export class Store {
     const before = this.#tree.get(key);
     if (before === undefined) return false;
     this.#place(key, before, undefined);
-    this.#steps.push({ key, entry: undefined, prev: before.entry, before });
+    this.#note({ key, entry: undefined, prev: before.entry, before });
     return true;
+  }
+
+  /** Most changes are of one step, and a list of just one takes least. */
+  #note(step: Step): void {
+    if (this.#steps.length === 0) this.#steps = [step];
+    else this.#steps.push(step);
   }
 
   /** Puts one thing in the place of another, with its part of the digest and its lease. */
   #place(key: string, before: Kept | undefined, after: Kept | undefined): void {
     if (before === undefined) this.#order.admit(key);
     else {
-      this.#digest.toggle(before.hash);
+      this.#digest.toggle(before);
       if (before.entry.lease !== undefined) this.#leases.detach(before.entry.lease, key);
     }
     if (after === undefined) this.#tree.delete(key);
     else {
       this.#tree.set(key, after);
-      this.#digest.toggle(after.hash);
+      this.#digest.toggle(after);
       if (after.entry.lease !== undefined) this.#leases.attach(after.entry.lease, key);
     }
   }
@@ -154,7 +159,7 @@ export class Store {
   /** Ends a change: everything put or deleted since the last call has the revision that this returns. */
   commit(): number {
     this.#rev += 1;
-    this.#history.add(this.#steps.length === 1 ? this.#steps : eventsOf(this.#steps));
+    this.#history.add(eventsOf(this.#steps));
     this.#steps = [];
     return this.#rev;
   }
@@ -167,10 +172,10 @@ export class Store {
 
   /** Puts back a key as it was when an image of the store was made. */
   restore(key: string, entry: Entry): void {
-    const hash = hashOf(key, entry);
+    const kept = keptOf(key, entry);
     this.#order.admit(key);
-    if (!this.#tree.set(key, { entry, hash })) throw new Error(`the key ${shortened(key)} is there already`);
-    this.#digest.toggle(hash);
+    if (!this.#tree.set(key, kept)) throw new Error(`the key ${shortened(key)} is there already`);
+    this.#digest.toggle(kept);
     if (entry.lease !== undefined) this.#leases.attach(entry.lease, key);
   }
 
@@ -203,8 +208,14 @@ export class Store {
   }
 }
 
+function keptOf(key: string, entry: Entry): Kept {
+  const { high, low } = hashOf(key, entry);
+  return { entry, high, low };
+}
+
 /** What steps come to, key by key: somebody who watches is told what a revision made of a key, not how. */
 function eventsOf(steps: readonly Step[]): Revision {
+  if (steps.length === 1) return steps.map(({ key, entry, prev }) => ({ key, entry, prev }));
   const events = new Map<string, KeyEvent>();
   for (const { key, entry, prev } of steps) {
     const first = events.get(key);
