@@ -16,6 +16,25 @@ const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
 const DIGIT = new Int8Array(256).fill(-1);
 for (let value = 0; value < 16; value += 1) DIGIT[value.toString(16).charCodeAt(0)] = value;
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** Eight hex digits. `toString(16)` divides floating-point numbers for all beyond 2^31, and takes twenty times as long. */
+export function hexOf(crc: number): string {
+  return `${HEX[crc >>> 24]}${HEX[(crc >>> 16) & 0xff]}${HEX[(crc >>> 8) & 0xff]}${HEX[crc & 0xff]}`;
+}
+
+/** The checksum with which a line begins, if it begins as a record does. */
+export function checksumIn(line: string): number | undefined {
+  if (line[PREFIX - 1] !== ' ') return undefined;
+  let value = 0;
+  for (let at = 0; at < PREFIX - 1; at += 1) {
+    const digit = DIGIT[line.charCodeAt(at)] ?? -1;
+    if (digit < 0) return undefined;
+    value = value * 16 + digit;
+  }
+  return value;
+}
+
 /** Whether the bytes from `start` to `end` are a record whose checksum fits its text. */
 export function isSound(bytes: Buffer, start: number, end: number): boolean {
   const expected = checksumAt(bytes, start, end);

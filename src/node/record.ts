@@ -1,18 +1,19 @@
 import { crc32 } from 'node:zlib';
 import type { Entry, Position } from '../raft/entry.ts';
+import { checksumIn, hexOf, PREFIX } from './checksum.ts';
 
 /** A record of the data directory: eight hex digits of the CRC-32 of the JSON text, a space, the JSON text. */
 export function encodeRecord(content: unknown): string {
   const json = JSON.stringify(content);
-  return `${crc32(json).toString(16).padStart(8, '0')} ${json}`;
+  return `${hexOf(crc32(json))} ${json}`;
 }
 
 /** The value of a record, or undefined when its checksum does not fit its text. */
 export function decodeRecord(line: string): unknown {
-  if (line[8] !== ' ') return undefined;
-  const json = line.slice(9);
-  if (crc32(json).toString(16).padStart(8, '0') !== line.slice(0, 8)) return undefined;
-  return parseJson(json);
+  const expected = checksumIn(line);
+  if (expected === undefined) return undefined;
+  const json = line.slice(PREFIX);
+  return crc32(json) === expected ? parseJson(json) : undefined;
 }
 
 /** The value of a JSON text, or undefined: a checksum that fits proves what was written, not that it was JSON. */
