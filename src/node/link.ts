@@ -1,4 +1,3 @@
-import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import split2 from 'split2';
 import type { Parcel } from '../ports/transport.ts';
@@ -159,6 +158,8 @@ function tunnel(
   broken: (error: Error) => void,
 ): { destroy(): unknown } {
   const user = Buffer.from(`${decodeURIComponent(proxy.username)}:`).toString('base64');
+  // Loaded only here: without a proxy a node never speaks HTTP.
+  const { request } = process.getBuiltinModule('node:http');
   const call = request({
     host: proxy.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: proxy.port,
