@@ -44,7 +44,9 @@ describe('the journal: a log on a disk', () => {
     await bench.durable(bench.write({ ballot, entries: entries(1, 2), commit: 1 }));
     await bench.close();
     const json = (file: string) => readFileSync(file, 'utf8').replace(/^[0-9a-f]{8} /gm, '');
-    expect(json(join(path, 'node.json'))).to.equal('{"format":1,"node":"n1","cluster":"c1"}\n');
+    expect(json(join(path, 'node.json'))).to.match(
+      /^\{"format":1,"node":"n1","cluster":"c1","instance":"[0-9a-f]{16}"\}\n$/,
+    );
     expect(json(join(path, 'vote.ndjson'))).to.equal('{"term":1,"vote":"n1"}\n');
     const [segment = ''] = segments(path);
     expect(basename(segment)).to.equal('0000000000000001.ndjson');
