@@ -48,6 +48,8 @@ export class Invariants {
   readonly #shapes = new Map<number, Shape>();
   /** The indexes at which there is a configuration in some log, in order. */
   #configured: readonly number[] = [];
+  /** The members, by all that was committed up to an index. */
+  #committed = { last: 0, configuration: NO_CONFIGURATION };
   /** Entries with a configuration that no log had before the callback that is looked at. */
   readonly #fresh: Entry[] = [];
   /** The hash of the state at each index. */
@@ -267,9 +269,11 @@ export class Invariants {
   /** The members, by all that is committed. */
   get configuration(): Configuration {
     const { last } = this.#ledger;
-    return this.#configurationIn(
-      Array.from({ length: last }, (_, at) => this.#ledger.lineAt(at + 1)?.term ?? 0),
-    );
+    if (this.#committed.last !== last) {
+      const terms = Array.from({ length: last }, (_, at) => this.#ledger.lineAt(at + 1)?.term ?? 0);
+      this.#committed = { last, configuration: this.#configurationIn(terms) };
+    }
+    return this.#committed.configuration;
   }
 }
 

@@ -1,12 +1,13 @@
 import type { HistoryBounds } from '../../src/kv/history.ts';
 import { answerAboutNode } from '../../src/node/about.ts';
+import type { Client } from '../../src/node/client.ts';
 import type { CompactionLimits } from '../../src/node/compaction.ts';
 import { openLocked } from '../../src/node/journal-open.ts';
 import type { AskStatus } from '../../src/node/membership.ts';
 import { clusterOf, type Dial, type PeerConnection, type PeerSession } from '../../src/node/peers.ts';
 import type { NodeMessage } from '../../src/node/raft-codec.ts';
 import type { Replica } from '../../src/node/replica.ts';
-import type { LineServer } from '../../src/node/server.ts';
+import type { LineServer, Responder } from '../../src/node/server.ts';
 import { Standing } from '../../src/node/standing.ts';
 import type { NodeAddress } from '../../src/wire/address.ts';
 import { failure } from '../../src/wire/errors.ts';
@@ -57,10 +58,8 @@ export interface SimNodeOptions extends NodeAddress {
 }
 
 /** A request under way, as the server of a node keeps it. */
-interface Asked {
+interface Asked extends Responder {
   readonly request: Request;
-  readonly deadline: number;
-  readonly answer: (outcome: Outcome) => void;
 }
 
 /** What ends with the process. */
@@ -202,7 +201,7 @@ export class SimNode implements LinkEnd {
   }
 
   /** Carries out a request that has come over a client's connection. */
-  request(request: Request, answer: (outcome: Outcome) => void): void {
+  request(request: Request, answer: (outcome: Outcome) => void, client?: Client): void {
     const process = this.process;
     if (process === undefined) return;
     process.loop.arrive(() => {
@@ -210,8 +209,11 @@ export class SimNode implements LinkEnd {
       const asked: Asked = {
         request,
         deadline,
-        answer: outcome => {
-          if (process.asked.delete(asked) && this.process === process) answer(outcome);
+        ...(client && { client }),
+        answer: (outcome, onSent) => {
+          if (!process.asked.delete(asked) || this.process !== process) return;
+          answer(outcome);
+          onSent?.();
         },
       };
       process.asked.add(asked);
@@ -258,8 +260,9 @@ export class SimNode implements LinkEnd {
 /** Answers what is past its deadline, as a connection does. */
 function sweep({ loop, asked }: SimProcess): void {
   const now = loop.clock.now();
-  for (const { request, deadline, answer } of asked) {
+  for (const open of asked) {
+    const { request, deadline } = open;
     if (deadline > now) continue;
-    answer(failed(failure('TIMEOUT', 'not done in time', { definite: !mayChange(request.op) })));
+    open.answer(failed(failure('TIMEOUT', 'not done in time', { definite: !mayChange(request.op) })));
   }
 }

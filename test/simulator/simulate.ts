@@ -32,6 +32,9 @@ export interface Run {
   readonly searched: number;
   readonly faults: ReadonlyMap<Fault, number>;
   readonly deeds: ReadonlyMap<Deed, number>;
+  /** Revisions that watchers were told of, and how often one of them went on at another node. */
+  readonly told: number;
+  readonly resumed: number;
 }
 
 /** Runs the history of a seed: a cluster in storms, and then its recovery. */
@@ -45,12 +48,12 @@ export function simulate(seed: number, { duration = STORMY, trace }: SimulateOpt
     segmentBytes: dice.pick([2_000, 16_384, 200_000]),
     ballotBytes: dice.pick([200, 2_000]),
     limits: {
-      entries: dice.pick([15, 60, 300, 100_000]),
+      entries: dice.pick([25, 80, 300, 100_000]),
       bytes: 67_108_864,
       tail: dice.pick([0, 3, 40]),
       piece: dice.pick([300, 5_000, 131_072]),
     },
-    history: { revisions: dice.pick([20, 100, 100, 400]), characters: 1_000_000 },
+    history: { revisions: dice.pick([20, 60, 60, 250]), characters: 1_000_000 },
     trace,
   });
   for (const node of world.nodes) world.timeline.after(dice.below(500) * MS, () => world.start(node));
@@ -62,7 +65,15 @@ export function simulate(seed: number, { duration = STORMY, trace }: SimulateOpt
   }
   const applications = dice.between(0, 3);
   for (let application = 1; application <= applications; application += 1) {
-    world.addApplication(`a${application}`, { keys: ['/s/1', '/s/2'], most: dice.pick([1, 4]), pause });
+    world.addApplication(`a${application}`, {
+      keys: ['/s/1', '/s/2'],
+      most: dice.pick([1, 3]),
+      pause: pause * 2,
+    });
+  }
+  const watchers = dice.between(0, 3);
+  for (let watcher = 1; watcher <= watchers; watcher += 1) {
+    world.addWatcher(`w${watcher}`, dice.pick(['/', '/t/', '/l/', '/a']));
   }
   const storm = new Storm(world, dice.fork());
   const operator = dice.chance(0.5) ? new Operator(world, dice.fork()) : undefined;
@@ -83,14 +94,18 @@ export function simulate(seed: number, { duration = STORMY, trace }: SimulateOpt
     searched: world.searched,
     faults: storm.counts,
     deeds: operator?.counts ?? new Map(),
+    told: world.watchers.reduce((sum, { events }) => sum + events, 0),
+    resumed: world.watchers.reduce((sum, { resumed }) => sum + resumed, 0),
   };
 }
 
 /** All is mended: the cluster must take on changes again within a bound, and its nodes become equal. */
 function recover(world: World, storm: Storm): void {
   storm.end();
+  for (const watcher of world.watchers) watcher.settle(() => world.members);
   const { last } = world.ledger;
-  const isWell = () => world.ledger.last > last + 3 && world.isLevel;
+  const areTold = () => world.watchers.every(({ isLevel }) => isLevel);
+  const isWell = () => world.ledger.last > last + 3 && world.isLevel && areTold();
   world.runUntil(() => world.ledger.last > last + 3, RECOVERY);
   world.stopClients();
   if (!world.runUntil(isWell, RECOVERY) && world.violation === undefined) {

@@ -12,6 +12,8 @@ export class Summary {
   #turns = 0;
   #elections = 0;
   #restores = 0;
+  #told = 0;
+  #resumed = 0;
   #configurations = 0;
   #restarts = 0;
   #entries = 0;
@@ -33,6 +35,8 @@ export class Summary {
     this.#turns += run.turns;
     this.#elections += run.elections;
     this.#restores += run.restores;
+    this.#told += run.told;
+    this.#resumed += run.resumed;
     this.#configurations += run.configurations;
     this.#restarts += run.restarts;
     this.#entries += run.entries;
@@ -54,6 +58,7 @@ export class Summary {
       `${count(this.#elections)} elections, ${count(this.#restarts)} restarts after crashes, ${count(this.#entries)} entries committed, ${count(this.#turns)} callbacks checked`,
       `${count(this.#configurations)} changes of the members committed, ${count(this.#restores)} logs replaced by snapshots`,
       `operations: ${count(done)} done, ${count(conflict)} conflicts, ${count(stale)} stale reads, ${count(refused)} refused, ${count(unknown)} with unknown outcome`,
+      `watchers: told of ${count(this.#told)} revisions, resumed ${count(this.#resumed)} times`,
       `histories: searched by the checker of linearizability in ${count(this.#searched)} steps`,
       'faults, and what an operator did:',
       ...faults,

@@ -6,6 +6,7 @@ import type { Request } from '../../src/wire/ops.ts';
 import type { Outcome } from '../../src/wire/reply.ts';
 import { Answers } from './answers.ts';
 import { AppClient } from './app-client.ts';
+import type { Surroundings } from './attempt.ts';
 import { Dice } from './dice.ts';
 import { MS } from './event-loop.ts';
 import { History, type Tally } from './history.ts';
@@ -17,6 +18,7 @@ import { checkState } from './same-state.ts';
 import { type Habits, SimClient, type SimClientOptions } from './sim-client.ts';
 import type { NodeEvents, SimNode } from './sim-node.ts';
 import type { SimRoad } from './sim-road.ts';
+import { SimWatcher } from './sim-watcher.ts';
 import { Timeline } from './timeline.ts';
 import { messageOf, thrownAt, Violation } from './violation.ts';
 
@@ -67,6 +69,7 @@ export class World {
   };
   readonly #promises: Promises;
   #violation: Violation | undefined;
+  readonly watchers: SimWatcher[] = [];
   readonly #clients: (SimClient | AppClient)[] = [];
   readonly #trace: ((line: string) => void) | undefined;
 
@@ -134,21 +137,31 @@ export class World {
   /** Whether there is a leader, and everything in its log is committed and applied everywhere. */
   get isLevel(): boolean {
     const { last } = this.ledger;
-    const { leader } = this;
-    if (leader?.raft?.state.log.last.index !== last) return false;
-    const members = Object.keys(leader.raft.state.configuration.nodes).map(id => this.node(id));
-    const alive = members.filter(({ isGone, isLost }) => !isGone && !isLost);
-    return alive.every(({ raft }) => raft?.state.handed === last && raft.state.log.last.index === last);
+    if (this.leader?.raft?.state.log.last.index !== last) return false;
+    return this.members.every(
+      ({ raft }) => raft?.state.handed === last && raft.state.log.last.index === last,
+    );
+  }
+
+  /** The members that there still are, by what is committed. */
+  get members(): readonly SimNode[] {
+    const { nodes } = this.invariants.configuration;
+    return this.nodes.filter(({ id, isGone, isLost }) => !isGone && !isLost && Object.hasOwn(nodes, id));
   }
 
   /** How it stands, in words. */
   get description(): string {
-    const states = this.nodes.map(({ id, raft }) => {
-      if (raft === undefined) return `${id} is no member or down`;
+    const states = this.nodes.map(({ id, raft, isGone, isLost, isRunning }) => {
+      if (isGone || isLost) return `${id} is ${isGone ? 'gone' : 'another'}`;
+      if (raft === undefined) return `${id} ${isRunning ? 'waits' : 'is down'}`;
       const { role, term, commit, log, handed } = raft.state;
       return `${id} ${role} of term ${term}, log to ${log.last.index}, committed ${commit}, applied ${handed}`;
     });
-    return `after ${this.seconds.toFixed(1)} s, ${this.ledger.last} committed: ${states.join('; ')}`;
+    const { rev } = this.ledger.model;
+    const behind = this.watchers.filter(({ isLevel }) => !isLevel).map(watcher => watcher.description);
+    const watchers = behind.length === 0 ? '' : `; at revision ${rev}: ${behind.join(', ')}`;
+    const members = JSON.stringify(this.invariants.configuration);
+    return `after ${this.seconds.toFixed(1)} s, ${this.ledger.last} committed, ${members}: ${states.join('; ')}${watchers}`;
   }
 
   /** Lets time pass; false when something was violated. */
@@ -236,12 +249,21 @@ export class World {
     this.#clients.push(new AppClient(this.#clientOptions(name, habits)));
   }
 
+  addWatcher(name: string, prefix: string): void {
+    const { ledger } = this;
+    this.watchers.push(new SimWatcher({ ...this.#surroundings(), name, prefix, ledger }));
+  }
+
   #clientOptions(name: string, habits: Habits): SimClientOptions {
-    const { timeline, nodes, answers, history, tally } = this;
+    const { history, tally } = this;
+    return { ...this.#surroundings(), history, tally, name, ...habits };
+  }
+
+  #surroundings(): Surroundings {
+    const { timeline, nodes, answers } = this;
     const guard = (checks: () => void) => this.#guard(checks);
     const trace = (text: () => string) => this.tell(text);
-    const common = { timeline, nodes, answers, history, tally, guard, trace };
-    return { ...common, name, dice: this.dice.fork(), ...habits };
+    return { timeline, nodes, answers, guard, trace, dice: this.dice.fork() };
   }
 
   stopClients(): void {
