@@ -1,3 +1,5 @@
+import { LATER_PLANTS } from './later-plants.ts';
+
 /** A mistake to be planted in the compiled production code: one text in one file, replaced by another. */
 export interface Plant {
   /** The mistake, in a few words. */
@@ -201,4 +203,5 @@ export const PLANTS: readonly Plant[] = [
     find: 'if (proposed.term === term && outcome !== undefined)',
     replace: 'if (outcome !== undefined)',
   },
+  ...LATER_PLANTS,
 ];
