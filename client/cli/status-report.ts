@@ -8,13 +8,35 @@ export interface Seen {
   readonly why?: string;
 }
 
+/** What a node turns out to be that is not the member it is asked for; undefined for one that is. */
+function strangeness(asked: StatusReply, { member, status }: Seen): string | undefined {
+  if (status === undefined) return undefined;
+  if (status.node !== member.id) return 'another node';
+  if (status.removed === true) return 'removed';
+  if (status.cluster === asked.cluster) return undefined;
+  return status.cluster === null ? 'no cluster' : 'another cluster';
+}
+
+/** Those who answer as the members that they are asked for. Only they may be counted, followed, or found to lead. */
+function present(asked: StatusReply, seen: readonly Seen[]): Present[] {
+  return seen.flatMap(each =>
+    each.status === undefined || strangeness(asked, each) !== undefined
+      ? []
+      : [{ ...each, status: each.status }],
+  );
+}
+
+interface Present extends Seen {
+  readonly status: StatusReply;
+}
+
 /** A member this many entries behind the leader is worth a word. */
 const FAR_BEHIND = 1_000;
 const NONE = '–';
 
 /** The whole of what `status` prints. */
 export function describe(asked: StatusReply, seen: readonly Seen[]): string {
-  return [heading(asked), '', ...table(seen), '', ...findings(asked, seen)].map(visible).join('\n');
+  return [heading(asked), '', ...table(asked, seen), '', ...findings(asked, seen)].map(visible).join('\n');
 }
 
 function heading(asked: StatusReply): string {
@@ -36,16 +58,18 @@ function duration(seconds: number): string {
 const HEADER = ['MEMBER', 'ADDRESS', 'ROLE', 'TERM', 'COMMIT', 'APPLIED', 'LAG', 'REACHABLE'];
 const NUMBERS: ReadonlySet<string> = new Set(['TERM', 'COMMIT', 'APPLIED', 'LAG']);
 
-function table(seen: readonly Seen[]): string[] {
-  const leader = leaderOf(seen);
-  const rows = seen.map(({ member, status }) => {
+function table(asked: StatusReply, seen: readonly Seen[]): string[] {
+  const leader = leaderOf(present(asked, seen));
+  const rows = seen.map(each => {
+    const { member, status } = each;
     const lag = leader?.members.find(({ id }) => id === member.id)?.lag;
-    // A node alone has no log, and so no term and no indexes.
+    const strange = strangeness(asked, each);
+    // A node alone has no log, and so no term and no indexes; those of another log tell nothing here.
     const indexes =
-      status === undefined || status.role === 'single'
+      status === undefined || status.role === 'single' || strange !== undefined
         ? [NONE, NONE, NONE]
         : [status.term, status.commit, status.applied];
-    const role = status?.role ?? member.role;
+    const role = strange ?? status?.role ?? member.role;
     return [member.id, member.address, role, ...indexes, lag ?? NONE, status ? 'yes' : 'NO'].map(String);
   });
   const all = [HEADER, ...rows];
@@ -62,9 +86,19 @@ function table(seen: readonly Seen[]): string[] {
 }
 
 /** The member that leads in the highest term: an old leader may not know yet that it is one no longer. */
-function leaderOf(seen: readonly Seen[]): StatusReply | undefined {
-  const leaders = seen.flatMap(({ status }) => (status?.role === 'leader' ? [status] : []));
+function leaderOf(here: readonly Present[]): StatusReply | undefined {
+  const leaders = here.flatMap(({ status }) => (status.role === 'leader' ? [status] : []));
   return leaders.sort((a, b) => b.term - a.term)[0];
+}
+
+/** Whether the cluster is at work, as far as can be seen from here: a leader, who hears a majority, and a majority that answers. */
+export function isAtWork(asked: StatusReply, seen: readonly Seen[]): boolean {
+  if (asked.role === 'single') return true;
+  const here = present(asked, seen);
+  const leader = leaderOf(here);
+  if (leader === undefined || !hearsMajority(leader)) return false;
+  const { needed, answering } = votersIn(seen, here);
+  return answering >= needed;
 }
 
 /** In words, what is wrong and what it means; or that all is well. */
@@ -74,12 +108,17 @@ export function findings(asked: StatusReply, seen: readonly Seen[]): string[] {
     return [`${asked.node} belongs to no cluster yet: send it init, or start it with --nodes.`];
   }
   if (asked.removed === true) return [asked.notice ?? `${asked.node} was removed from its cluster.`];
-  const leader = leaderOf(seen);
-  const wrong = [...silent(seen), ...strangers(asked, seen), ...quorum(seen), ...leadership(seen, leader)];
-  wrong.push(...unheard(seen, leader));
+  const here = present(asked, seen);
+  const leader = leaderOf(here);
+  const wrong = [
+    ...silent(seen),
+    ...strangers(asked, seen),
+    ...quorum(seen, here),
+    ...leadership(here, leader),
+  ];
+  wrong.push(...unheard(here, leader));
   for (const { id, lag = 0 } of leader?.members ?? []) {
-    const isHere = seen.some(({ member, status }) => member.id === id && status);
-    if (isHere && lag > FAR_BEHIND)
+    if (lag > FAR_BEHIND && here.some(({ member }) => member.id === id))
       wrong.push(`${id} is ${count(lag, 'entry', 'entries')} behind the leader.`);
   }
   if (wrong.length > 0) return wrong;
@@ -94,51 +133,68 @@ function silent(seen: readonly Seen[]): string[] {
 }
 
 function strangers(asked: StatusReply, seen: readonly Seen[]): string[] {
-  return seen.flatMap(({ member, status }) => {
-    if (status === undefined) return [];
-    if (status.node !== member.id)
-      return [`At ${member.address}, where ${member.id} should be, is ${status.node}.`];
-    if (status.cluster !== asked.cluster)
-      return [`${member.id} belongs to another cluster (${status.cluster}).`];
-    return [];
+  return seen.flatMap(each => {
+    const { member, status } = each;
+    switch (strangeness(asked, each)) {
+      case 'another node':
+        return [`At ${member.address}, where ${member.id} should be, is ${status?.node}.`];
+      case 'another cluster':
+        return [
+          `${member.id} belongs to another cluster (${status?.cluster}), and does not count in this one.`,
+        ];
+      case 'no cluster':
+        return [`${member.id} belongs to no cluster yet.`];
+      case 'removed':
+        return [`${member.id} says that it was removed from the cluster.`];
+      default:
+        return [];
+    }
   });
 }
 
-function quorum(seen: readonly Seen[]): string[] {
-  const voters = seen.filter(({ member }) => member.role === 'voter');
-  const here = voters.filter(({ status }) => status !== undefined).length;
-  const needed = Math.floor(voters.length / 2) + 1;
-  if (here === voters.length) return [];
-  const answer = `${here} of ${count(voters.length, 'voter')} ${here === 1 ? 'answers' : 'answer'}`;
-  if (here < needed) {
+/** How many voters there are, how many of them answer, and how many are a majority. */
+function votersIn(seen: readonly Seen[], here: readonly Present[]) {
+  const isVoter = ({ member }: Seen) => member.role === 'voter';
+  const voters = seen.filter(isVoter).length;
+  return { voters, answering: here.filter(isVoter).length, needed: Math.floor(voters / 2) + 1 };
+}
+
+function quorum(seen: readonly Seen[], here: readonly Present[]): string[] {
+  const { voters, answering, needed } = votersIn(seen, here);
+  if (answering === voters) return [];
+  const answer = `${answering} of ${count(voters, 'voter')} ${answering === 1 ? 'answers' : 'answer'}`;
+  if (answering < needed) {
     return [
       `Only ${answer}, and ${needed} are needed: no writes and no linearizable reads until more are back.`,
     ];
   }
-  return [`${answer}${here === needed ? ': one more failure, and writes stop' : ''}.`];
+  return [`${answer}${answering === needed ? ': one more failure, and writes stop' : ''}.`];
+}
+
+function hearsMajority({ members }: StatusReply): boolean {
+  const voters = members.filter(({ role }) => role === 'voter');
+  return voters.filter(({ active }) => active !== false).length * 2 > voters.length;
 }
 
 /** Members that answer us, but not their leader: the network between them is at fault. */
-function unheard(seen: readonly Seen[], leader: StatusReply | undefined): string[] {
+function unheard(here: readonly Present[], leader: StatusReply | undefined): string[] {
   if (leader === undefined) return [];
-  const answering = new Set(seen.flatMap(({ member, status }) => (status ? [member.id] : [])));
+  const answering = new Set(here.map(({ member }) => member.id));
   const lost = leader.members.filter(({ id, active }) => active === false && answering.has(id));
   if (lost.length === 0) return [];
-  const voters = leader.members.filter(({ role }) => role === 'voter');
-  const heard = voters.filter(({ active }) => active !== false).length;
   const ids = lost.map(({ id }) => id).join(', ');
   const words = `${leader.node} leads, but does not hear ${ids}, which ${lost.length === 1 ? 'answers' : 'answer'} from here`;
   return [
-    heard * 2 > voters.length
+    hearsMajority(leader)
       ? `${words}.`
       : `${words}: without a majority, no writes and no linearizable reads.`,
   ];
 }
 
-function leadership(seen: readonly Seen[], leader: StatusReply | undefined): string[] {
+function leadership(here: readonly Present[], leader: StatusReply | undefined): string[] {
   if (leader === undefined) return ['No member that answers is the leader: writes wait until there is one.'];
-  return seen.flatMap(({ status }) => {
-    if (status === undefined || status.leader?.id === leader.node) return [];
+  return here.flatMap(({ status }) => {
+    if (status.leader?.id === leader.node) return [];
     const follows = status.leader === null ? 'knows no leader' : `takes ${status.leader.id} for the leader`;
     return [`${status.node} ${follows}; ${leader.node} leads in term ${leader.term}.`];
   });

@@ -4,7 +4,7 @@ import type { MemberStatus, StatusReply } from '../results.ts';
 import { ask, clientVerb, type Session } from './client-verb.ts';
 import { report } from './outcome.ts';
 import { print } from './print.ts';
-import { describe, type Seen } from './status-report.ts';
+import { describe, isAtWork, type Seen } from './status-report.ts';
 import type { Call } from './verb.ts';
 
 /** Milliseconds that a member has to answer for itself. */
@@ -17,7 +17,10 @@ export const status = clientVerb({
   about: 'shows every member, and says in words what is wrong',
   usage: 'status [--watch]',
   details: `Asks a node for its members, then every member for itself, so that REACHABLE is what is seen from here.
-With --json, only the reply of the node asked.
+Exits with 0 when the cluster is at work (a member leads, and a majority of the voters answers and is heard by it),
+with 1 when it is not, and with 3 when the node asked does not answer.
+
+With --json it prints only the reply of the node asked, and exits with 0 when there is one.
 
   raftline status
   raftline status --watch            every second, until Ctrl-C`,
@@ -28,8 +31,10 @@ With --json, only the reply of the node asked.
 
 async function show(call: Call, session: Session, before: string): Promise<number> {
   const asked = await ask<StatusReply>('status', {}, call, session);
-  if (!call.flags.json) await print(before + describe(asked, await survey(asked, session)));
-  return 0;
+  if (call.flags.json) return 0;
+  const seen = await survey(asked, session);
+  await print(before + describe(asked, seen));
+  return isAtWork(asked, seen) ? 0 : 1;
 }
 
 async function watch(call: Call, session: Session): Promise<number> {

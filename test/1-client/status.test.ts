@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { describe as describeStatus, findings, type Seen } from '../../client/cli/status-report.ts';
+import { describe as describeStatus, findings, isAtWork, type Seen } from '../../client/cli/status-report.ts';
 import type { MemberStatus, StatusReply } from '../../client/results.ts';
 import { raftline } from './program.ts';
 import { deadAddress, reply, scripted } from './servers.ts';
@@ -72,6 +72,11 @@ describe('what status says', () => {
   const behind = statusOf('n1', {
     members: n1.members.map(member => (member.id === 'n3' ? { ...member, lag: 5_210 } : member)),
   });
+  const elsewhere = statusOf('n2', {
+    role: 'leader',
+    cluster: 'c2',
+    leader: { id: 'n2', address: address('n2') },
+  });
   const adrift = statusOf('n2', { role: 'candidate', term: 5, leader: null });
   for (const [title, statuses, said] of [
     ['all is well', { n1, n2, n3 }, ['All is well: all 3 members answer, and n1 leads.']],
@@ -96,11 +101,31 @@ describe('what status says', () => {
       ['No member that answers is the leader: writes wait until there is one.'],
     ],
     ['a member is far behind', { n1: behind, n2, n3 }, ['n3 is 5,210 entries behind the leader.']],
-    ['another node sits at an address', { n1, n2: n3, n3 }, ['At 10.0.0.2:7001, where n2 should be, is n3.']],
     [
-      'a member belongs to another cluster',
-      { n1, n2: statusOf('n2', { cluster: 'c2' }), n3 },
-      ['n2 belongs to another cluster (c2).'],
+      'another node sits at an address',
+      { n1, n2: n3, n3 },
+      [
+        'At 10.0.0.2:7001, where n2 should be, is n3.',
+        '2 of 3 voters answer: one more failure, and writes stop.',
+      ],
+    ],
+    [
+      'what leads elsewhere is no leader here: at an old member, with a node that has gone on without it',
+      { n1: statusOf('n1', { role: 'follower' }), n2: elsewhere, n3 },
+      [
+        'n2 belongs to another cluster (c2), and does not count in this one.',
+        '2 of 3 voters answer: one more failure, and writes stop.',
+        'No member that answers is the leader: writes wait until there is one.',
+      ],
+    ],
+    [
+      'a member was removed, or waits to be called',
+      { n1, n2: statusOf('n2', { removed: true }), n3: statusOf('n3', { cluster: null }) },
+      [
+        'n2 says that it was removed from the cluster.',
+        'n3 belongs to no cluster yet.',
+        'Only 1 of 3 voters answers, and 2 are needed: no writes and no linearizable reads until more are back.',
+      ],
     ],
   ] as const) {
     it(`tells when ${title}`, () => {
@@ -108,6 +133,30 @@ describe('what status says', () => {
       expect(findings(asked, seen(statuses))).to.deep.equal(said);
     });
   }
+
+  it('shows in the table what is no member, with no index of another log', () => {
+    const text = describeStatus(n1, seen({ n1, n2: elsewhere, n3: statusOf('n3', { removed: true }) }));
+    expect(text).to.match(/^n2 +10.0.0.2:7001 +another cluster +– +– +– +0 {2}yes$/m);
+    expect(text).to.match(/^n3 +10.0.0.3:7001 +removed +– +– +– +0 {2}yes$/m);
+  });
+
+  it('is at work with a leader, and a majority that answers and is heard by it', () => {
+    const deaf = statusOf('n1', {
+      members: n1.members.map(member => ({ ...member, active: member.id === 'n1' })),
+    });
+    for (const [statuses, expected] of [
+      [{ n1, n2, n3 }, true],
+      [{ n1, n2, n3: refused('n3') }, true],
+      [{ n1, n2: refused('n2'), n3: refused('n3') }, false],
+      [{ n2, n3, n1: refused('n1') }, false],
+      [{ n1: deaf, n2, n3 }, false],
+      [{ n1, n2: elsewhere, n3: elsewhere }, false],
+      [{ n1: statusOf('n1', { role: 'single' }) }, true],
+    ] as const) {
+      const [asked = n1] = Object.values(statuses).filter(one => typeof one === 'object');
+      expect(isAtWork(asked, seen(statuses)), JSON.stringify(Object.keys(statuses))).to.equal(expected);
+    }
+  });
 
   it('does not talk of majorities to a node alone', () => {
     const single = statusOf('n1', { role: 'single' });
@@ -135,7 +184,10 @@ describe('what status says', () => {
     expect(out).to.match(/^n3 .* 9 {2}NO$/m);
     expect(out).to.include(`n3 does not answer: ${dead} refused the connection (ECONNREFUSED).`);
     expect(one.heard, 'the node that was asked is not asked twice').to.have.length(1);
-    await one.close();
     await two.close();
+    // A minority is all that is left, and that is what the exit status says.
+    expect((await raftline(['status', '--address', one.address])).status).to.equal(1);
+    expect((await raftline(['status', '--json', '--address', one.address])).status).to.equal(0);
+    await one.close();
   });
 });
