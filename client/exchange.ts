@@ -8,7 +8,7 @@ import { Session, type SessionOwner } from './session.ts';
 import { Signals } from './signals.ts';
 import { Streams, type StreamsOwner } from './streams.ts';
 import type { Stream, StreamListener, Transport } from './transport.ts';
-import { aborted, closed, outcomeUnknown, overdue, refusedFor, uncertain } from './verdicts.ts';
+import { aborted, closed, inFull, outcomeUnknown, overdue, refusedFor, uncertain } from './verdicts.ts';
 
 /** Milliseconds between two looks at what is due: deadlines, dials, pauses. One timer stands for all of them. */
 const SWEEP = 20;
@@ -192,7 +192,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
 
   replied(link: Link, call: Call, reply: Reply, line: string): void {
     this.#roster.answered();
-    if (!reply.ok) this.#refused(link, call, replyError(reply.error, call.op, link.name, line));
+    if (!reply.ok) this.#refused(link, call, inFull(call, replyError(reply.error, call.op, link.name, line)));
     else {
       call.succeed(reply as Success, line);
       this.#streams.agreed(link, call, reply as Success);

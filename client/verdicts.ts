@@ -1,12 +1,30 @@
-import { UNKNOWN_OUTCOME } from '../src/wire/errors.ts';
+import { lateWords, UNKNOWN_OUTCOME } from '../src/wire/errors.ts';
 import type { Call } from './call.ts';
 import { ClientError, localError } from './client-error.ts';
 
 /** A request was sent, and its time has passed without a reply. */
 export function overdue(call: Call, address: string): ClientError {
   const advice = call.isSafe ? 'try again' : UNKNOWN_OUTCOME;
-  const words = `${address} did not answer within ${call.timeout} ms; ${advice}`;
+  const words = `${address} did not answer within ${call.timeout} ms; ${advice}${before(call)}`;
   return localError('TIMEOUT', words, { op: call.op, address }, { definite: call.isSafe });
+}
+
+/**
+ * A node's answer, as the caller of a request that was sent more than once has to read it: the time that a node names
+ * is what was left when it was asked, and what stood in the way before may be why it was too little.
+ */
+export function inFull(call: Call, error: ClientError): ClientError {
+  const { code, address, line, failure } = error;
+  if (code !== 'TIMEOUT' || failure.timeout === undefined) return error;
+  const words = lateWords(call.op, call.timeout, !error.definite) + before(call);
+  const whole = { ...failure, message: words, timeout: call.timeout };
+  return new ClientError(whole, { op: call.op, address, line });
+}
+
+/** What a node said to an earlier attempt, where one was refused for the time being. */
+function before({ lastError }: Call): string {
+  if (lastError === undefined) return '';
+  return `; before that, ${lastError.address} answered ${lastError.code}: ${lastError.message}`;
 }
 
 /** A change was sent, and the connection then lost. */

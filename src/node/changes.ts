@@ -218,7 +218,7 @@ export class Changes {
       if (waiting.responder.deadline <= now) continue;
       const { leader, role } = this.#core.state;
       if (leader !== null && !(role === 'leader' && this.#core.isHandingOver)) this.#direct(waiting);
-      else if (isHopeless(this.#core, now - waiting.since) || now - waiting.since > LEADER_PATIENCE)
+      else if (isHopeless(this.#core, waiting, now) || now - waiting.since > LEADER_PATIENCE)
         waiting.responder.answer(failed(noLeader(this.#core)));
       else this.#homeless.push(waiting);
     }

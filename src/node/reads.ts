@@ -157,8 +157,7 @@ export class Reads {
       const isOverdue = role !== 'leader' && now - batch.askedAt > READ_PATIENCE;
       if (batch.index === undefined && isOverdue) batch.number = 0;
     }
-    const isLost = ({ since }: Asked) =>
-      isHopeless(this.#core, now - since) || this.#core.hasQuorum === false;
+    const isLost = (read: Asked) => isHopeless(this.#core, read, now) || this.#core.hasQuorum === false;
     this.#batches = this.#batches.flatMap(batch => {
       // Whoever asked keeps the deadline, and says so; here what is past it is only forgotten.
       const open = batch.reads.filter(({ responder }) => responder.deadline > now);

@@ -1,4 +1,4 @@
-import { failure, UNKNOWN_OUTCOME } from '../wire/errors.ts';
+import { failure, lateWords } from '../wire/errors.ts';
 import { mayChange, type Request } from '../wire/ops.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
 
@@ -7,8 +7,6 @@ export const TIMEOUT = 5_000;
 
 /** A request's time is up; once it has begun, a change may still happen. */
 export function timedOut({ op, timeout = TIMEOUT }: Request, hasBegun: boolean): Outcome {
-  const mayHaveHappened = mayChange(op) && hasBegun;
-  const advice = mayHaveHappened ? UNKNOWN_OUTCOME : 'try again';
-  const words = `${op} was not done within ${timeout} ms; ${advice}`;
-  return failed(failure('TIMEOUT', words, { definite: !mayHaveHappened }));
+  const isOpen = mayChange(op) && hasBegun;
+  return failed(failure('TIMEOUT', lateWords(op, timeout, isOpen), { definite: !isOpen, timeout }));
 }

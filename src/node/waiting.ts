@@ -6,6 +6,8 @@ import type { Responder } from './server.ts';
 
 /** Milliseconds that a request waits for a leader to be known. */
 export const LEADER_PATIENCE = 2_000;
+/** Milliseconds before its deadline at which it is told all the same: whoever asked learns why, and that nothing was done. */
+const LAST_MOMENT = 200;
 
 /** A request that waits: for a leader to be known, for its turn, or for its entry to be applied. */
 export interface Waiting<Asked> {
@@ -26,8 +28,13 @@ export function noLeader(core: Core): Failure {
 }
 
 /** Whether a request that waits for a leader has waited long enough; a node that is no member will never know of another. */
-export function isHopeless({ state }: Core, waited: number): boolean {
-  return state.leader === null && (state.isRemoved || waited > LEADER_PATIENCE);
+export function isHopeless(
+  { state }: Core,
+  { since, responder }: Pick<Waiting<unknown>, 'since' | 'responder'>,
+  now: number,
+): boolean {
+  if (state.leader !== null) return false;
+  return state.isRemoved || now - since > LEADER_PATIENCE || responder.deadline - now < LAST_MOMENT;
 }
 
 /** The leader as this node knows it. */

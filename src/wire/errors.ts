@@ -59,6 +59,11 @@ export function failure(code: ErrorCode, message: string, details?: Record<strin
 /** What to do about a change whose outcome nobody here knows. */
 export const UNKNOWN_OUTCOME = 'it may or may not have happened: read before you repeat it';
 
+/** That the time of a request was up, in words; `isOpen`: it is a change, and may have happened. */
+export function lateWords(op: string, milliseconds: number, isOpen: boolean): string {
+  return `${op} was not done within ${milliseconds} ms; ${isOpen ? UNKNOWN_OUTCOME : 'try again'}`;
+}
+
 /** A failure on its way to whoever asked. */
 export class RaftlineError extends Error {
   readonly failure: Failure;

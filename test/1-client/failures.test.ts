@@ -77,6 +77,20 @@ describe('the client, when things fail', () => {
     expect(silent.heard[0]?.timeout, 'the node is told the time that is left').to.be.within(1, 100);
   });
 
+  it('names the time that the caller gave, and what stood in the way before', async () => {
+    const node = await server((request, socket, nth) => {
+      const late = refusal('TIMEOUT', false, true, { timeout: request.timeout });
+      reply(socket, request.id, nth < 3 ? refusal('NO_LEADER', true, true) : late);
+    });
+    const user = client(node.address);
+    const error = await failureOf<ClientError>(user.set('/k', 'v', { timeout: 3_000 }));
+    expect(error).to.include({ code: 'TIMEOUT', definite: false });
+    expect(error.message).to.equal(
+      'set was not done within 3000 ms; it may or may not have happened: read before you repeat it; ' +
+        `before that, ${node.address} answered NO_LEADER: NO_LEADER it is`,
+    );
+  });
+
   it('leaves a node that has not said a word for one that does', async () => {
     const silent = await server(() => {});
     const node = closing(await startNode());
