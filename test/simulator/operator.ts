@@ -19,9 +19,9 @@ const TRIES = 6;
 const PATIENCE = 12_000;
 
 /**
- * Whoever looks after the cluster: brings new machines and takes old ones away, in the midst of storms, and now and
- * then loses one with all that it had. Never so many that no majority is left, in any configuration that a log holds;
- * and none that somebody has yet to meet, who could not tell that it is another.
+ * Whoever looks after the cluster, once it has begun: brings new machines and takes old ones away, in the midst of
+ * storms, and now and then loses one with all that it had. Never so many that no majority is left, in any configuration
+ * that a log holds; and none that somebody has yet to meet, who could not tell that it is another.
  */
 export class Operator {
   readonly counts = new Map<Deed, number>();
@@ -70,6 +70,8 @@ export class Operator {
   #do(deed: Deed): void {
     const dice = this.#dice;
     const { configuration } = this.#world.invariants;
+    // Until some log says who the members are, no machine can be told from one that nobody needs.
+    if (configuration.voters.length === 0) return;
     const members = this.#sound.filter(({ id }) => Object.hasOwn(configuration.nodes, id));
     switch (deed) {
       case 'add':

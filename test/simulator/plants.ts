@@ -73,7 +73,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: 'a leader begins without a no-op',
-    file: 'stages/6-election/raft.js',
+    file: 'stages/8-membership/raft.js',
     find: 'this.state.leadsFrom = this.#replication.propose([NO_OP]);',
     replace: '',
   },

@@ -167,7 +167,7 @@ export class World {
   /** Lets time pass; false when something was violated. */
   run(milliseconds: number): boolean {
     const until = this.timeline.now + milliseconds * MS;
-    while (this.#violation === undefined && this.timeline.step(until)) this.#checkTurns();
+    while (this.#violation === undefined && this.#step(until)) this.#checkTurns();
     return this.#violation === undefined;
   }
 
@@ -176,10 +176,20 @@ export class World {
     const until = this.timeline.now + milliseconds * MS;
     while (this.#violation === undefined) {
       if (condition()) return true;
-      if (!this.timeline.step(until)) return condition();
+      if (!this.#step(until)) return condition();
       this.#checkTurns();
     }
     return false;
+  }
+
+  /** What throws outside of every node is a fault of the simulator: it is found in this run, as one of a node is. */
+  #step(until: number): boolean {
+    try {
+      return this.timeline.step(until);
+    } catch (error) {
+      this.fail(thrownAt('the simulator', error));
+      return false;
+    }
   }
 
   /** Nodes that keep each other busy for nothing would keep time from passing. */
