@@ -6,6 +6,7 @@ import { PROGRESS_FLAG, Progress } from './progress.ts';
 
 export const exportKeys = clientVerb({
   name: 'export',
+  hasJson: false,
   about: 'prints keys with their values, one JSON line each',
   usage: 'export [PREFIX]',
   details: `For jq, and for import. Pages are read one after the other, so what changes meanwhile may show in some and not in

@@ -24,6 +24,7 @@ interface Numbered {
 export const importKeys: ClientVerb = clientVerb({
   name: 'import',
   hasSession: true,
+  hasJson: false,
   about: 'writes keys from JSON lines on standard input',
   usage: 'import',
   details: `Each line is an object with "key" and "value"; other fields, such as export may have written, do not count. Keys

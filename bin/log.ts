@@ -207,12 +207,16 @@ export const log: Verb = {
   name: 'log',
   about: "prints a node's log, terms and commit points, running or stopped",
   usage: 'log --data DIR [--from N] [--json]',
-  details:
-    'One line for each record, in the order in which they were written: an entry with an index that came before ' +
-    'replaces that entry and all after it. Where a snapshot stands for its beginning, it says so, and prints what is ' +
-    'left; --from shows what is still on the disk of the rest. It only reads, so a running node is not disturbed.\n\n' +
-    'With --json it prints the JSON text of each record: [index, term, command], {"commit": index}, or ' +
-    '{"begin": [index, term]} where the log begins anew behind a snapshot that came from another node.',
+  details: `One line for each record, in the order in which they were written: an entry with an index that came before replaces
+that entry and all after it. Where a snapshot stands for its beginning, it says so, and prints what is left; --from shows
+what is still on the disk of the rest. It only reads, so a running node is not disturbed. Exits with 1 when the log is
+damaged.
+
+With --json it prints the JSON text of each record: [index, term, command], {"commit": index}, or {"begin": [index,
+term]} where the log begins anew behind a snapshot that came from another node.
+
+  raftline log --data /var/lib/raftline
+  raftline log --data /var/lib/raftline --json | jq -c 'arrays'`,
   flags: {
     data: { type: 'string', value: 'DIR', about: 'the data directory of the node' },
     from: { type: 'integer', value: 'N', about: 'begins at entry N' },

@@ -1,6 +1,6 @@
 import { type Client, ClientError, connect } from '../client.ts';
 import { parseTargets, type Targets } from '../dial.ts';
-import { CLIENT_FLAGS, DEFAULT_ADDRESS } from './client-flags.ts';
+import { CLIENT_FLAGS, CONNECTION_FLAGS, DEFAULT_ADDRESS } from './client-flags.ts';
 import { endWithReader, print } from './print.ts';
 import { UsageError } from './usage-error.ts';
 import type { Call, Verb } from './verb.ts';
@@ -24,13 +24,16 @@ export interface ClientVerb extends Verb {
    * without: it would cost as much again, and whoever waits for it can see for themselves what became of it.
    */
   readonly hasSession?: true;
+  /** False where there is no reply that `--json` could print. */
+  readonly hasJson?: false;
   perform(call: Call, session: Session): Promise<number>;
 }
 
 export function clientVerb(verb: Omit<ClientVerb, 'run'>): ClientVerb {
   return {
     ...verb,
-    flags: { ...verb.flags, ...CLIENT_FLAGS },
+    // Its own flags come first, and what it says of a common one stands.
+    flags: { ...verb.flags, ...(verb.hasJson === false ? CONNECTION_FLAGS : CLIENT_FLAGS), ...verb.flags },
     async run(call) {
       endWithReader();
       const client = clientFor(call, verb.hasSession);

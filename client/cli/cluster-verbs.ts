@@ -4,7 +4,7 @@ import type { MembersReply, SnapshotReply, TransferReply } from '../results.ts';
 import { ask, clientVerb, type Session } from './client-verb.ts';
 import { print } from './print.ts';
 import { UsageError } from './usage-error.ts';
-import type { Call } from './verb.ts';
+import type { Call, Flag } from './verb.ts';
 
 export const members = clientVerb({
   name: 'members',
@@ -103,6 +103,11 @@ everything, and tells it to stand; if that takes too long, it goes on leading, a
 /** Milliseconds that a change of the voters may take unless told: a new one has to get everything first. */
 const CHANGE_PATIENCE = 60_000;
 
+const FORCE_FLAG: Flag = {
+  type: 'boolean',
+  about: 'also when no majority of those who will vote can be reached now: then nothing works until it can',
+};
+
 /** Asks for a change of the members, and prints them as they are then. */
 async function change(
   op: string,
@@ -139,37 +144,57 @@ or belongs to another cluster, nothing is changed. With a member's id and anothe
 export const changeMembership = clientVerb({
   name: 'change-membership',
   about: 'says which members vote from now on',
-  usage: 'change-membership --members n1,n2,n3 [--force]',
+  usage: 'change-membership --members n1,n2,n3 [--expect n1,n2] [--force]',
   details: `From any set of voters to any other, in one step: writes go on meanwhile. New voters have to be members already
-(add-learner), and have everything before they count; until then it waits, for ${CHANGE_PATIENCE / 1_000} s unless --timeout says otherwise.
+(add-learner), and have everything before they count; until then it waits, as long as --timeout says. Who voted before
+and is not named is a member no more; a learner that is not named stays one.
 
-  raftline change-membership --members n1,n2,n4`,
+  raftline change-membership --members n1,n2,n4
+  raftline change-membership --members n1,n2,n4 --expect n1,n2`,
   flags: {
     members: { type: 'string', value: 'n1,n2,…', about: 'every member that is to vote' },
-    force: {
-      type: 'boolean',
-      about: 'also when no majority of them can be reached now: then nothing works until it can',
+    expect: {
+      type: 'string',
+      value: 'n1,n2,…',
+      about: 'only if just these vote now: else the answer is no, and somebody else was quicker',
+    },
+    force: FORCE_FLAG,
+    timeout: {
+      type: 'integer',
+      value: 'MS',
+      about: `milliseconds that new voters may take to have everything (${CHANGE_PATIENCE})`,
+      least: 1,
     },
   },
   words: [0, 0],
   async perform(call, session) {
-    const named = String(call.flags.members ?? '').split(',');
-    const members = named.map(id => id.trim()).filter(id => id !== '');
+    const { members: named, expect } = call.flags;
+    const members = idsIn(named);
     if (members.length === 0) throw new UsageError('--members is missing: name every member that is to vote');
-    const force = call.flags.force === true ? { force: true } : {};
-    return change('change-membership', { members, ...force }, call, session);
+    const fields = { members, ...(expect !== undefined && { expect: idsIn(expect) }), ...forceIn(call) };
+    return change('change-membership', fields, call, session);
   },
 });
+
+/** The ids in a list with commas. */
+function idsIn(text: unknown): string[] {
+  const ids = String(text ?? '').split(',');
+  return ids.map(id => id.trim()).filter(id => id !== '');
+}
+
+function forceIn({ flags }: Call): { force?: true } {
+  return flags.force === true ? { force: true } : {};
+}
 
 export const removeNode = clientVerb({
   name: 'remove-node',
   about: 'takes a node out of the cluster',
-  usage: 'remove-node ID',
-  details: `Whether it votes or not, runs or is lost. It is told, if it can be, and disturbs nobody afterwards; its id is not to be
-used again with an empty data directory.
+  usage: 'remove-node ID [--force]',
+  details: `Whether it votes or not, runs or is lost. It is told, if it can be, and disturbs nobody afterwards; its process runs on
+until somebody stops it. It comes back when it is added again (add-learner); one that has lost its data is best given a new id.
 
   raftline remove-node n3`,
-  flags: {},
+  flags: { force: FORCE_FLAG },
   words: [1, 1],
-  perform: (call, session) => change('remove-node', { node: call.words[0] }, call, session),
+  perform: (call, session) => change('remove-node', { node: call.words[0], ...forceIn(call) }, call, session),
 });

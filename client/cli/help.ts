@@ -9,9 +9,9 @@ usage: raftline VERB …
 
 ${columns(verbs.map(({ usage, about }) => [usage, about]))}
 
-Verbs that ask a node take --address A[,B…] (or RAFTLINE_ADDRESS; 127.0.0.1:7001 by default), --timeout MS, --json.
+${paragraphs(`Verbs that ask a node take --address A[,B…] (or RAFTLINE_ADDRESS; 127.0.0.1:7001 by default) and --timeout MS.
 With a terminal and no verb, raftline opens the prompt. raftline VERB --help says more of each; raftline --version
-prints the version. Exit status: 0 done, 1 the answer is no, 2 wrong usage or bad request, 3 no answer, 4 denied.`;
+prints the version. Exit status: 0 done, 1 the answer is no, 2 wrong usage or bad request, 3 no answer, 4 denied.`)}`;
 }
 
 /** What the prompt says to `help`. */
@@ -31,8 +31,8 @@ export function verbHelp(verb: Verb): string {
     const operand = type === 'boolean' ? '' : ` ${value ?? (type === 'integer' ? 'N' : 'TEXT')}`;
     return [`--${name}${operand}`, about];
   });
-  const parts = [`usage: raftline ${verb.usage}`, sentence(verb.about)];
-  if (verb.details !== undefined) parts.push(verb.details);
+  const parts = [hanging('usage: raftline ', verb.usage), sentence(verb.about)];
+  if (verb.details !== undefined) parts.push(paragraphs(verb.details));
   if (flags.length > 0) parts.push(`flags:\n${columns(flags)}`);
   return parts.join('\n\n');
 }
@@ -41,16 +41,49 @@ function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
+/** Characters of a line of help. */
+const WIDTH = 96;
+
+/** Text with its paragraphs wrapped; lines that are set in are examples, and stay as they are. */
+function paragraphs(text: string): string {
+  const wrapped = text.split('\n\n').map(paragraph => {
+    const lines = paragraph.split('\n');
+    const words = lines.filter(line => !line.startsWith(' ')).join(' ');
+    const examples = lines.filter(line => line.startsWith(' '));
+    return [...(words === '' ? [] : wrap(words, WIDTH)), ...examples].join('\n');
+  });
+  return wrapped.join('\n\n');
+}
+
+/** A text behind a head, its further lines set in as far as the head is long. */
+function hanging(head: string, text: string): string {
+  return `${head}${wrap(text, WIDTH - head.length).join(`\n${' '.repeat(head.length)}`)}`;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(/\s+/)) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = '';
+    }
+    line += line === '' ? word : ` ${word}`;
+  }
+  return [...lines, line];
+}
+
 /** The longest left side that still has its right side on the same line. */
 const WIDEST = 26;
 
 function columns(rows: readonly (readonly [string, string])[]): string {
   const fitting = rows.map(([left]) => left.length).filter(length => length <= WIDEST);
   const width = Math.max(0, ...fitting);
+  const indent = ' '.repeat(width + 4);
   return rows
     .map(([left, right]) => {
-      const gap = left.length > width ? `\n${' '.repeat(width + 4)}` : ' '.repeat(width - left.length + 2);
-      return `  ${left}${gap}${right}`;
+      if (left.length <= width) return hanging(`  ${left.padEnd(width)}  `, right);
+      return `${hanging('  ', left)}\n${hanging(indent, right)}`;
     })
     .join('\n');
 }

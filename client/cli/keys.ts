@@ -88,8 +88,9 @@ export const list = clientVerb({
   name: 'list',
   about: 'lists keys in order',
   usage: 'list [PREFIX] [--depth N] [--values]',
-  details: `Prints a key on each line; with --values, a tab and its value behind it. A key or value that would not fit
-on its line, such as one with a newline, is quoted as in JSON. With --depth, what lies deeper is shown as its
+  details: `Prints a key on each line; with --values, a tab and its value behind it. A key or value is bare where it is
+plain, and otherwise a JSON string: one that is empty, has a tab, a newline or another control character, begins or
+ends with a space, or begins with a quote. So what begins with a quote is JSON, and all else is as it stands. With --depth, what lies deeper is shown as its
 directory, ending in /. With --json there is a line for each page.
 
   raftline list

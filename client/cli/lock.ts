@@ -25,6 +25,7 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 export const lock = clientVerb({
   name: 'lock',
   hasSession: true,
+  hasJson: false,
   about: 'runs a command while holding a lock',
   usage: 'lock NAME [--wait SECONDS] -- COMMAND…',
   details: `Waits for the lock, first come, first served, runs COMMAND, releases the lock, and exits as COMMAND did. Signals go
@@ -131,7 +132,7 @@ export const elect = clientVerb({
 /elections/NAME/. Exits with 3 when the leadership is lost, since no node could be reached in time.
 
   raftline elect scheduler "$(hostname)"`,
-  flags: { ttl: TTL_FLAG },
+  flags: { ttl: TTL_FLAG, json: { type: 'boolean', about: 'say who leads as a JSON object' } },
   words: [2, 2],
   async perform(call, session) {
     const [name = '', value = ''] = call.words;

@@ -11,9 +11,13 @@ export function visible(text: string): string {
   });
 }
 
-/** A name or value as one line: bare where it is plain, otherwise quoted as in JSON. */
+/**
+ * A name or value as one line: bare where it is plain, otherwise quoted as in JSON. What begins with a quote is never
+ * bare, so that each line has one meaning; and nothing is bare that would not be seen, as a space at its end.
+ */
 export function quoted(text: string): string {
-  return visible(text) === text ? text : visible(JSON.stringify(text));
+  const isPlain = visible(text) === text && text !== '' && text.trim() === text && !text.startsWith('"');
+  return isPlain ? text : visible(JSON.stringify(text));
 }
 
 /** Prints a line, and waits while whoever reads it is slower. */

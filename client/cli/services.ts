@@ -17,6 +17,7 @@ time of --ttl. After a time in which no node could be reached it comes back by i
   flags: {
     meta: { type: 'string', value: 'JSON', about: 'what else its clients may want to know' },
     ttl: TTL_FLAG,
+    json: { type: 'boolean', about: 'say what is registered as a JSON object' },
   },
   words: [3, 3],
   async perform(call, session) {
@@ -56,7 +57,10 @@ is none. With --watch, a line whenever one comes ("up" and the rest) or goes ("d
 
   raftline services web
   raftline services web --watch`,
-  flags: { watch: { type: 'boolean', about: 'go on, with a line for each that comes or goes' } },
+  flags: {
+    watch: { type: 'boolean', about: 'go on, with a line for each that comes or goes' },
+    json: { type: 'boolean', about: 'a JSON object for each' },
+  },
   words: [1, 1],
   async perform(call, session) {
     const [service = ''] = call.words;

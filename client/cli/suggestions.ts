@@ -1,14 +1,16 @@
 import { nearest } from '../../src/wire/text.ts';
 import { visible } from './print.ts';
 
-/** Verbs still to come, and the stage that brings each. */
-const LATER_VERBS: ReadonlyMap<string, number> = new Map([['backup', 7]]);
+/** Verbs of the program that are none of the prompt's: they work with files, or do not end. */
+export const SHELL_VERBS: readonly string[] = [
+  ...['serve', 'lab', 'backup', 'restore', 'export', 'import', 'discover', 'recover', 'log', 'repl'],
+];
 
-/** What is to be said of a word that is no verb: when it will be, or what may have been meant. */
+/** What is to be said of a word that is no verb here: where it is one, or what may have been meant. */
 export function unknownVerb(name: string, known: readonly string[]): string {
-  const stage = LATER_VERBS.get(name);
-  if (stage !== undefined) return `${name} comes with stage ${stage}, which this version does not have yet`;
-  const near = nearest(name, [...known, ...LATER_VERBS.keys()]);
+  if (SHELL_VERBS.includes(name))
+    return `${name} is for a shell, not for this prompt: raftline ${name} --help`;
+  const near = nearest(name, known);
   const hint = near === undefined ? `the verbs are ${known.join(', ')}` : `did you mean ${near}?`;
   return `there is no verb ${JSON.stringify(visible(name))}: ${hint}`;
 }

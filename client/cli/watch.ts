@@ -9,8 +9,8 @@ export const watch = clientVerb({
   name: 'watch',
   about: 'prints what happens to keys, until Ctrl-C',
   usage: 'watch PREFIX [--from REV] | watch --cluster',
-  details: `A line for each event, with tabs: revision, "set", key, value; or revision, "remove", key. It goes on by itself
-when a node is lost. Where the cluster no longer knows what happened since a revision, a line with the revision and
+  details: `A line for each event, with tabs: revision, "set", key, value; or revision, "remove", key. Keys and values are bare
+where they are plain, and otherwise JSON strings, as in list. It goes on by itself when a node is lost. Where the cluster no longer knows what happened since a revision, a line with the revision and
 "reset" comes, and behind it every key that is there, as if it were set.
 
   raftline watch /app/
@@ -19,6 +19,7 @@ when a node is lost. Where the cluster no longer knows what happened since a rev
   flags: {
     from: { type: 'integer', value: 'REV', about: 'begin with this revision', least: 1 },
     cluster: { type: 'boolean', about: 'watch the leader and the members instead of keys' },
+    json: { type: 'boolean', about: 'a JSON object for each event' },
   },
   words: [0, 1],
   async perform(call, session) {

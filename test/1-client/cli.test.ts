@@ -2,16 +2,17 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect as dial } from 'node:net';
 import { expect } from 'chai';
+import { VERBS } from '../../bin/verbs.ts';
+import { promptHelp, verbHelp } from '../../client/cli/help.ts';
+import { get } from '../../client/cli/keys.ts';
+import { repl } from '../../client/cli/repl.ts';
+import { SHELL_VERBS } from '../../client/cli/suggestions.ts';
+import { CLIENT_VERBS } from '../../client/cli/verbs.ts';
 import { connect } from '../../client/client.ts';
 import type { RunningNode } from '../../src/node/options.ts';
 import { VERSION } from '../../src/wire/version.ts';
 import { PROGRAM, type Ran, type RunOptions, raftline, startProgram } from './program.ts';
 import { deadAddress, refusal, reply, type Scripted, scripted, startNode } from './servers.ts';
-
-const VERBS = [
-  ...['get', 'set', 'remove', 'list', 'txn', 'watch', 'lease', 'lock', 'elect', 'register', 'services'],
-  ...['status', 'ping', 'hello', 'repl', 'serve'],
-];
 
 describe('the command line', () => {
   let node: RunningNode;
@@ -114,7 +115,19 @@ describe('the command line', () => {
 
   it('keeps each key and value on its line', async () => {
     await run(['set', '/odd/a\nb', 'x\u001b[31m\ty']);
-    expect((await run(['list', '/odd/', '--values'])).out).to.equal('"/odd/a\\nb"\t"x\\u001b[31m\\ty"\n');
+    await run(['set', '/odd/b', '"x"']);
+    await run(['set', '/odd/c', '']);
+    await run(['set', '/odd/d', 'x ']);
+    await run(['set', '/odd/e', "it's"]);
+    const { out } = await run(['list', '/odd/', '--values']);
+    expect(out.split('\n')).to.deep.equal([
+      '"/odd/a\\nb"\t"x\\u001b[31m\\ty"',
+      '/odd/b\t"\\"x\\""',
+      '/odd/c\t""',
+      '/odd/d\t"x "',
+      "/odd/e\tit's",
+      '',
+    ]);
     const { err } = await run(['get', '/odd/c\nd']);
     expect(err)
       .to.include('get "/odd/c\\nd" at')
@@ -155,18 +168,37 @@ describe('the command line', () => {
   });
 
   it('says of every verb how it is used', async function () {
-    this.timeout(120_000).slow(10_000);
+    this.timeout(20_000);
+    const others = await Promise.all(Object.values(VERBS).map(load => load()));
+    const verbs = [...CLIENT_VERBS, repl, ...others];
     const { out, status } = await raftline(['--help']);
     expect(status).to.equal(0);
-    for (const verb of VERBS) {
-      expect(out).to.match(new RegExp(`^  ${verb}\\b`, 'm'));
-      const page = await raftline([verb, '--help']);
-      expect(page, verb).to.include({ status: 0, err: '' });
-      expect(page.out).to.match(new RegExp(`^usage: raftline ${verb}\\b`));
+    for (const verb of verbs) {
+      expect(out).to.match(new RegExp(`^  ${verb.name}\\b`, 'm'));
+      expect(verbHelp(verb)).to.match(new RegExp(`^usage: raftline ${verb.name}\\b`));
     }
-    expect(await raftline(['help', 'get'])).to.deep.equal(await raftline(['get', '--help']));
+    const pages = [out, promptHelp(CLIENT_VERBS), ...verbs.map(verbHelp)];
+    for (const line of pages.join('\n').split('\n')) expect(line.length, line).to.be.at.most(100);
+    const shell = verbs
+      .map(({ name }) => name)
+      .filter(name => !CLIENT_VERBS.some(verb => verb.name === name));
+    expect(SHELL_VERBS).to.have.members(shell);
+    for (const args of [
+      ['help', 'get'],
+      ['get', '--help'],
+    ]) {
+      expect(await raftline(args)).to.deep.equal({ status: 0, out: `${verbHelp(get)}\n`, err: '' });
+    }
     expect(await raftline(['--version'])).to.deep.equal({ status: 0, out: `${VERSION}\n`, err: '' });
-    for (const line of out.split('\n')) expect(line.length, line).to.be.below(120);
+  });
+
+  it('says of a common flag what it is for this verb, and lists none that has no use there', () => {
+    const flagOf = (name: string, flag: string) =>
+      CLIENT_VERBS.find(verb => verb.name === name)?.flags[flag]?.about;
+    expect(flagOf('get', 'timeout')).to.include('(5000)');
+    expect(flagOf('change-membership', 'timeout')).to.include('(60000)');
+    expect(flagOf('watch', 'json')).to.include('each event');
+    expect(flagOf('lock', 'json')).to.equal(undefined);
   });
 
   it('names what is wrong, and the nearest that is right', async () => {
