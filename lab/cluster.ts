@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { connect } from '../client/client.ts';
-import { formatAddress, type NodeAddress, parseAddress } from '../src/wire/address.ts';
+import { formatAddress, isNodeId, type NodeAddress, parseAddress } from '../src/wire/address.ts';
 import { OPS } from '../src/wire/ops.ts';
 import { nearest } from '../src/wire/text.ts';
 import { STAGES, type Stage } from '../stages/stages.ts';
@@ -53,8 +53,8 @@ export class Cluster {
   readonly #nodes: Map<string, NodeProcess>;
   readonly #switchboard: Switchboard;
   readonly #options: ClusterOptions;
-  /** The highest number that a node has had: a node that was removed does not lend its id to another. */
-  #latest: number;
+  /** The ids of nodes that were removed: none of them is lent to another node. */
+  readonly #removed = new Set<string>();
 
   private constructor(
     stage: Stage,
@@ -66,7 +66,6 @@ export class Cluster {
     this.#nodes = new Map(nodes.map(node => [node.id, node]));
     this.#switchboard = switchboard;
     this.#options = options;
-    this.#latest = nodes.length;
   }
 
   /** Starts the nodes, and resolves when all of them listen. When one does not, none is left. */
@@ -152,6 +151,7 @@ export class Cluster {
   node(id: string): NodeProcess {
     const node = this.#nodes.get(id);
     if (node !== undefined) return node;
+    if (this.#removed.has(id)) throw new Error(`${id} was removed from the cluster: add brings a new node`);
     const near = nearest(id, this.#nodes.keys());
     const hint = near === undefined ? `there are ${this.ids.join(', ')}` : `did you mean ${near}?`;
     throw new Error(`there is no node ${JSON.stringify(id)}: ${hint}`);
@@ -211,13 +211,19 @@ export class Cluster {
     return this.#switchboard.delays;
   }
 
-  /** Adds a node, as a learner and then as a voter, and resolves when it votes; `patience` is in milliseconds. */
-  async add(patience = 60_000): Promise<NodeProcess> {
+  /**
+   * Adds a node, as a learner and then as a voter, and resolves when it votes. Unless told, its id is the next that no
+   * node has had; `patience` is in milliseconds.
+   */
+  async add(id = this.#nextId(), patience = 60_000): Promise<NodeProcess> {
     this.#needsStage('add-learner');
+    if (!isNodeId(id))
+      throw new Error(`${JSON.stringify(id)} is no node id: use 1 to 64 of A-Z a-z 0-9 . _ -`);
+    if (this.#nodes.has(id)) throw new Error(`${id} is a node already: name another, or none`);
+    if (this.#removed.has(id))
+      throw new Error(`${id} was removed, and has left its id behind: name another, or none`);
     const through = this.nodes.filter(({ state }) => state === 'running').map(({ address }) => address);
     if (through.length === 0) throw new Error('no node runs that could take another one in: restart one');
-    this.#latest += 1;
-    const id = `n${this.#latest}`;
     const address = formatAddress({ host: '127.0.0.1', port: await this.#freePort() });
     this.#switchboard.register(id, address);
     const way = ['--join', through.join(',')];
@@ -250,6 +256,16 @@ export class Cluster {
     }
     await node.stop();
     this.#nodes.delete(id);
+    this.#removed.add(id);
+    this.#switchboard.forget(id);
+  }
+
+  /** One beyond the highest number that a node has had. */
+  #nextId(): string {
+    const numbers = [...this.#nodes.keys(), ...this.#removed].map(id =>
+      Number(/^n(\d+)$/.exec(id)?.[1] ?? 0),
+    );
+    return `n${Math.max(...numbers) + 1}`;
   }
 
   #needsStage(op: 'add-learner' | 'remove-node'): void {

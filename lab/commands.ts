@@ -98,10 +98,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   heal: {
     usage: 'heal',
-    about: 'makes every link whole; what was held back arrives',
+    about: 'ends every cut; what was held back arrives. Delays stay',
     run: cluster => {
       cluster.heal();
-      return ['all links are whole', ...delays(cluster)].join('\n');
+      const slow = cluster.delays.map(
+        ([id, milliseconds]) => `${away(id, milliseconds)} still: delay ${id} 0 ends that`,
+      );
+      return ['no link is cut', ...slow].join('\n');
     },
   },
   delay: {
@@ -114,14 +117,16 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         throw new Error(`usage: delay n3 200ms, at most ${MOST_DELAY / 1_000} s`);
       }
       cluster.delay(id, milliseconds);
-      return milliseconds > 0 ? `${id} is ${milliseconds} ms away` : `${id} is not delayed`;
+      return milliseconds > 0 ? away(id, milliseconds) : `${id} is not delayed`;
     },
   },
   add: {
-    usage: 'add',
+    usage: 'add [n6]',
     about: 'one more node: a learner first, a voter once it has everything',
-    run: async cluster => {
-      const { id, address, pid } = await cluster.add();
+    run: async (cluster, rest) => {
+      const [named, ...more] = idsIn(rest);
+      if (more.length > 0) throw new Error('usage: add [n6]; one at a time');
+      const { id, address, pid } = await cluster.add(named);
       return `${id} at ${address} votes now (pid ${pid})`;
     },
   },
@@ -169,6 +174,7 @@ async function told(node: NodeProcess): Promise<string[]> {
   try {
     const reply = JSON.parse(await ask(node.address, '{"op":"status"}', STATUS_PATIENCE));
     return COLUMNS.map(column => {
+      if (column === 'role' && reply.removed === true) return 'removed';
       const cell = column === 'leader' ? reply.leader?.id : reply[column];
       return String(cell ?? '-');
     });
@@ -187,5 +193,9 @@ function cuts(cluster: Cluster): string[] {
 }
 
 function delays(cluster: Cluster): string[] {
-  return cluster.delays.map(([id, milliseconds]) => `${id} is ${milliseconds} ms away`);
+  return cluster.delays.map(([id, milliseconds]) => away(id, milliseconds));
+}
+
+function away(id: string, milliseconds: number): string {
+  return `${id} is ${milliseconds} ms away`;
 }

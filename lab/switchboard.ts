@@ -64,6 +64,13 @@ export class Switchboard {
     this.#ids.set(formatAddress(parseAddress(address)), id);
   }
 
+  /** Has no more to do with a node, which nobody is put through to from now on. */
+  forget(id: string): void {
+    for (const [address, other] of this.#ids) if (other === id) this.#ids.delete(address);
+    for (const [name, { from, to }] of this.#links) if (from === id || to === id) this.#links.delete(name);
+    this.#delays.delete(id);
+  }
+
   /** What a node is given as its `--peer-proxy`. */
   proxyOf(id: string): string {
     const { port } = this.#server.address() as AddressInfo;
