@@ -3,7 +3,7 @@ import { format } from 'node:util';
 import { complain, count } from '../client/cli/print.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { DataError } from '../src/node/data-error.ts';
-import type { NodeOptions, RunningNode } from '../src/node/options.ts';
+import type { Belonging, NodeOptions, RunningNode } from '../src/node/options.ts';
 import { TRANSPORTS, type TransportName } from '../src/node/transports.ts';
 import { formatAddress, isNodeId, type NodeAddress, parseAddress, parseNodes } from '../src/wire/address.ts';
 import { RaftlineError, refuse } from '../src/wire/errors.ts';
@@ -27,7 +27,7 @@ export const serve: Verb = {
   about: 'runs one node',
   usage:
     'serve [--id n1] [--listen 127.0.0.1:7001] [--nodes n1=…,n2=… | --join A | --discovery A/TOKEN] [--data DIR]',
-  details: `Prints one line when it listens. SIGTERM or Ctrl-C shuts it down: replies under way leave first; a second
+  details: `Prints one line when it listens, and one when it waits for a cluster or is taken out of its own. SIGTERM or Ctrl-C shuts it down: replies under way leave first; a second
 signal ends it at once. Stages before ${FIRST_STAGE_WITH_DATA} keep nothing on disk: what they hold is gone when they stop.
 From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for init, or for a cluster that adds it.
 
@@ -38,8 +38,8 @@ comes later is a learner. Both are harmless on restart.
   raftline serve --stage 0
   raftline serve --data ./data --nodes n1=127.0.0.1:7001
   raftline serve --id n4 --listen 10.0.0.4:7001 --join 10.0.0.1:7001 --data /var/lib/raftline
-  raftline serve --id a --listen 10.0.1.1:7001 --discovery 10.0.0.1:7001/orders --size 3 --data /var/lib/raftline
-  raftline serve --id n2 --nodes n1=10.0.0.1:7001,n2=10.0.0.2:7001,n3=10.0.0.3:7001 --data /var/lib/raftline`,
+  raftline serve --id a --listen 10.0.1.1:7001 --discovery 10.0.0.1:7001/orders --size 3 --data ./a
+  raftline serve --id n2 --nodes n1=10.0.0.1:7001,n2=10.0.0.2:7001,n3=10.0.0.3:7001 --data ./n2`,
   flags: {
     id: { type: 'string', value: 'ID', about: 'this node, one of --nodes; n1 where it is alone' },
     listen: {
@@ -326,6 +326,13 @@ async function serveUntilTold(
   const nodes = size === undefined ? '' : `, ${count(size, 'node')}`;
   const beside = node.grpcAddress === undefined ? '' : `, for gRPC on ${node.grpcAddress}`;
   console.log(words(`listens on ${node.address} (stage ${stage.number}${nodes})${beside}`));
+  let before: Belonging = 'member';
+  node.onBelonging?.(belonging => {
+    // With a way in of its own a node tells of each step by itself, until it is put out.
+    const isToldElsewhere = entry !== undefined && before !== 'removed' && belonging !== 'removed';
+    if (belonging !== before && !isToldElsewhere) console.log(words(saying(belonging, stage)));
+    before = belonging;
+  });
   const leaving = new AbortController();
   const self = { id: options.id, address: node.address };
   const entering = entry?.(self, text => console.log(words(text)), leaving.signal) ?? Promise.resolve();
@@ -336,6 +343,19 @@ async function serveUntilTold(
   setTimeout(() => cutShort(words(`did not shut down within ${seconds} s, and ends`)), PATIENCE).unref();
   await Promise.all([node.close(), entering.catch(() => {})]);
   if (refusal !== undefined) throw refusal;
+}
+
+/** How a node stands to its cluster, in words that follow its name. */
+function saying(belonging: Belonging, { number }: Stage): string {
+  const canBeAdded = number >= OPS['add-learner'].stage;
+  switch (belonging) {
+    case 'waiting':
+      return `waits for a cluster: ${canBeAdded ? 'let one add it (raftline add-learner), or ' : ''}make one (raftline init)`;
+    case 'member':
+      return 'is a member of a cluster now';
+    case 'removed':
+      return 'was removed from its cluster, and serves nobody: stop it, or add it again with add-learner';
+  }
 }
 
 /** Resolves at the first signal, or when standard input ends if that counts; a second signal ends the process. */

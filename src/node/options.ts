@@ -27,8 +27,13 @@ export interface NodeOptions extends ServerOptions {
   readonly history?: HistoryBounds;
 }
 
+/** How a node stands to its cluster: it has none yet, is a member, or was one. */
+export type Belonging = 'waiting' | 'member' | 'removed';
+
 /** A node that runs in this process. */
 export interface RunningNode extends Opened {
+  /** Where that may change, from stage 6 on: calls back with what it is, and whenever it is another. */
+  onBelonging?(hear: (belonging: Belonging) => void): void;
   /** Lets the replies under way leave, closes everything, and resolves when nothing is left. */
   close(): Promise<void>;
 }

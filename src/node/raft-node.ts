@@ -53,7 +53,11 @@ class RaftNode implements Service {
     const opened = await listen(this.#server, this.#options);
     this.#self = { ...this.#self, address: opened.address };
     this.#standing.start(opened.address, this.#options.nodes);
-    return { ...opened, close: () => this.#close() };
+    return {
+      ...opened,
+      close: () => this.#close(),
+      onBelonging: hear => this.#standing.onBelonging(hear),
+    };
   }
 
   onDurable(mark: number): void {

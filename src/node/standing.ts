@@ -13,6 +13,7 @@ import { writeFirstEntry } from './first-entry.ts';
 import { type Acquaintance, misdialled } from './handshake.ts';
 import type { OpenedJournal } from './journal-open.ts';
 import type { AskStatus } from './membership.ts';
+import type { Belonging } from './options.ts';
 import { clusterOf, type Dial, type PeerConnection, type PeerSession, Peers } from './peers.ts';
 import type { NodeMessage } from './raft-codec.ts';
 import { type RaftStage, Replica } from './replica.ts';
@@ -69,6 +70,9 @@ export class Standing {
   #membership: Membership | undefined;
   /** The marks of the data directories of other nodes. */
   readonly #met: Map<string, string>;
+  #hear: (belonging: Belonging) => void = () => {};
+  /** What was told last. */
+  #told: Belonging | undefined;
 
   constructor(options: StandingOptions, address: string) {
     this.#options = options;
@@ -94,6 +98,21 @@ export class Standing {
     const begun = writeFirstEntry(storage, recovered.ballot, nodes);
     join(clusterOf(nodes));
     this.#join(begun, clusterOf(nodes));
+  }
+
+  /** Calls back with how this node stands to its cluster, and whenever that changes. */
+  onBelonging(hear: (belonging: Belonging) => void): void {
+    this.#hear = hear;
+    this.#told = undefined;
+    this.#tell();
+  }
+
+  #tell(): void {
+    const { replica } = this.#membership ?? {};
+    const belonging = replica === undefined ? 'waiting' : replica.core.state.isRemoved ? 'removed' : 'member';
+    if (belonging === this.#told) return;
+    this.#told = belonging;
+    this.#hear(belonging);
   }
 
   onDurable(mark: number): void {
@@ -196,6 +215,7 @@ export class Standing {
     const follow = () => {
       const { isRemoved, contacts } = replica.core.state;
       peers.follow(isRemoved ? {} : contacts, clock.now());
+      this.#tell();
     };
     this.#membership = { cluster, replica, peers };
     follow();

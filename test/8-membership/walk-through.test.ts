@@ -60,7 +60,8 @@ describe('the life of a cluster, from processes and the command line alone', fun
   }
 
   it('two nodes wait, init makes them a cluster, and a third is added as a learner and promoted', async () => {
-    await Promise.all(['1', '2', '3'].map((id, index) => serve(id, index)));
+    const nodes = await Promise.all(['1', '2', '3'].map((id, index) => serve(id, index)));
+    await Promise.all(nodes.map(node => node.says(/ waits for a cluster: let one add it/)));
     await raftline('init', '--address', at(0), '--nodes', `1=http://${at(0)},2=http://${at(1)}`);
     await eventually('it takes changes', async () => {
       return (await run(['set', '/app/name', 'confer', '--address', at(0)])).status === 0;
@@ -126,6 +127,9 @@ describe('the life of a cluster, from processes and the command line alone', fun
     const joined = await serve('n2', 1, '--join', at(0));
     await joined.says(/is a voter now/);
     await raftline('remove-node', 'n2', '--address', at(0));
+    await joined.says(/n2 was removed from its cluster, and serves nobody/);
+    expect(joined.output).not.to.include('waits for a cluster');
+    expect((await run(['status', '--address', at(1)])).out).to.match(/^n2 .* removed .* yes$/m);
     await joined.end();
     const own = ['--id', 'n2', '--listen', at(1), '--data', join(data, 'n2')];
     const again = new Program(['serve', ...own, '--join', at(0)]);
@@ -134,7 +138,9 @@ describe('the life of a cluster, from processes and the command line alone', fun
     expect(again.errors).to.contain('n2 was removed from its cluster').and.contain('add-learner');
     expect(await roles()).to.deep.equal({ n1: 'voter' });
     const asked = await serve('n2', 1);
+    await asked.says(/n2 was removed/);
     await raftline('add-learner', '--address', at(0), '--node', `n2=${at(1)}`);
+    await asked.says(/n2 is a member of a cluster now/);
     expect(await roles()).to.deep.equal({ n1: 'voter', n2: 'learner' });
     // A learner that starts again goes on from where it was.
     await eventually('it has everything', async () => {
