@@ -32,10 +32,18 @@ function isObject(input: unknown): input is object {
   return typeof input === 'object' && input !== null && !Array.isArray(input);
 }
 
+/**
+ * Milliseconds that a node which was asked as the leader, and leads no more, has to answer: one that can be reached
+ * knows at once. One that was cut off may never hear the question, over a connection that looks open.
+ */
+const DEPOSED_PATIENCE = 1_000;
+
 interface Forwarded {
   readonly to: NodeAddress;
   readonly request: Request;
   readonly responder: Responder;
+  /** Since when another node leads, or none, as far as is known here. */
+  deposedAt: number | undefined;
 }
 
 /**
@@ -65,7 +73,7 @@ export class Forwarding {
     const number = this.#number;
     const { id, ...asked } = request;
     if (this.#transport.send(to.id, { type: 'forward', number, patience, request: asked as Request })) {
-      this.#open.set(number, { to, request, responder });
+      this.#open.set(number, { to, request, responder, deposedAt: undefined });
       return;
     }
     const words = `${to.id} at ${to.address} leads and cannot be reached from here; try again, or ask another node`;
@@ -125,10 +133,16 @@ export class Forwarding {
     lost.responder.answer(failed(failure('LEADER_LOST', `${why}; ${advice}`, { definite: !isChange })));
   }
 
-  /** Forgets what nobody waits for any longer. */
-  sweep(): void {
+  /** Gives up what went to a node that leads no more, and forgets what nobody waits for any longer. */
+  sweep(leader: string | null): void {
     const now = this.#clock.now();
-    for (const [number, { responder }] of this.#open) if (responder.deadline < now) this.#open.delete(number);
+    for (const [number, forwarded] of this.#open) {
+      const { to, responder } = forwarded;
+      forwarded.deposedAt = to.id === leader ? undefined : (forwarded.deposedAt ?? now);
+      if (responder.deadline < now) this.#open.delete(number);
+      else if (forwarded.deposedAt !== undefined && now - forwarded.deposedAt >= DEPOSED_PATIENCE)
+        this.#lose(number, `${to.id} at ${to.address} leads no more, and has not answered`);
+    }
     for (const responder of this.#owed) if (responder.deadline < now) this.#owed.delete(responder);
   }
 }

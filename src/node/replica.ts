@@ -143,7 +143,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       this.#transfers.check();
       this.#membership.check();
       onContacts?.();
-      this.#forwarding.sweep();
+      this.#forwarding.sweep(this.core.state.leader);
     });
   }
 

@@ -82,7 +82,7 @@ class NaiveNode implements Service, TransportListener<Message> {
   async start(options: NodeOptions): Promise<RunningNode> {
     const opened = await listen(this.#server, options);
     for (const node of this.#nodes) if (node.id !== this.#self.id) this.#peers.open(node);
-    this.#sweeper = setInterval(() => this.#forwarding.sweep(), 1_000).unref();
+    this.#sweeper = setInterval(() => this.#forwarding.sweep(this.#leader.id), 1_000).unref();
     return { ...opened, close: () => this.#close() };
   }
 
