@@ -4,6 +4,7 @@ import { type BackupReply, backUp } from '../client/backup.ts';
 import { CONNECTION_FLAGS } from '../client/cli/client-flags.ts';
 import { targetsOf } from '../client/cli/client-verb.ts';
 import { complain, count, print } from '../client/cli/print.ts';
+import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import type { Verb } from '../client/cli/verb.ts';
 import { ClientError } from '../client/client.ts';
 import type { Targets } from '../client/dial.ts';
@@ -42,9 +43,9 @@ a new cluster of it.
       return 0;
     } catch (error) {
       rmSync(temporary, { force: true });
-      if (error instanceof ClientError || !(error instanceof Error && 'syscall' in error)) throw error;
-      complain(`backup ${file}: ${error.message}`);
-      return 1;
+      if (error instanceof ClientError || !isSystemError(error)) throw error;
+      complain(`backup: ${systemWords(error, file)}`);
+      return 2;
     } finally {
       progress.end();
     }

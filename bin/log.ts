@@ -1,3 +1,4 @@
+import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { readBallot } from '../src/node/ballot-file.ts';
 import { DataDirectory, type Identity } from '../src/node/data-directory.ts';
@@ -232,7 +233,7 @@ term]} where the log begins anew behind a snapshot that came from another node.
     try {
       return await print(data, from === undefined ? undefined : Number(from), json === true);
     } catch (error) {
-      complain((error as Error).message);
+      complain(isSystemError(error) ? `log: ${systemWords(error, data)}` : (error as Error).message);
       return error instanceof DataError ? 1 : 2;
     }
   },

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { complain, count, print } from '../client/cli/print.ts';
+import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { DataDirectory, type Identity } from '../src/node/data-directory.ts';
 import { DataError } from '../src/node/data-error.ts';
@@ -18,7 +19,7 @@ never come back: while it may, start it again instead, and nothing is lost.
 Stop every node first. Run it without --yes on each data directory that is left: it changes nothing, and says how far
 that log goes. Choose the one whose last entry has the highest term, and of those the one that is longest; there run it
 with --yes, and start the node with its --id, --listen and --data, without --nodes. Empty the data directories of the
-others and let them join it under new ids.
+others and let them join it (serve --join): since the cluster is a new one, also under the ids that they had.
 
 The cluster gets a new id, so that old members that do come back are refused and disturb nobody.`,
   flags: {
@@ -35,11 +36,17 @@ The cluster gets a new id, so that old members that do come back are refused and
     try {
       return await inspect(flags.data, flags.yes === true);
     } catch (error) {
-      complain(`recover: ${(error as Error).message}`);
-      return error instanceof DataError ? 1 : 2;
+      complain(`recover: ${wordsFor(error, flags.data)}`);
+      return 2;
     }
   },
 };
+
+function wordsFor(error: unknown, path: string): string {
+  if (isSystemError(error)) return systemWords(error, path);
+  if (!(error instanceof DataError) || error.problem !== 'in use') return (error as Error).message;
+  return `a node runs on ${path}: as long as it does, see what it says (raftline status); to recover, stop every node first`;
+}
 
 async function inspect(path: string, isMeant: boolean): Promise<number> {
   const directory = new DataDirectory(DISK, path);
@@ -66,7 +73,7 @@ async function inspect(path: string, isMeant: boolean): Promise<number> {
   if (status !== undefined) return status;
   if (!isDurable) {
     complain(`recover: ${path} has no room for the new configuration: free some, and run this again`);
-    return 1;
+    return 2;
   }
   const { cluster } = directory.identity() ?? identity;
   const words = `start it with --id ${identity.node}, --listen and --data as before, and without --nodes`;
@@ -100,8 +107,9 @@ async function examine(
     await print('\nNothing was changed. Run it again with --yes to do it.');
     return 0;
   }
-  // First the id: if this is interrupted behind it, the node is alone and out of order, and this can be repeated.
-  directory.claim({ ...identity, cluster: successorOf(identity) });
+  // First the id, and with it goes whom the old cluster knew: if this is interrupted behind it, the node is alone and out of order, and this can be repeated.
+  const { peers, ...own } = identity;
+  directory.claim({ ...own, cluster: successorOf(identity) });
   survive(state, journal, address);
   return undefined;
 }

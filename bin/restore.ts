@@ -1,4 +1,5 @@
 import { complain, count, print } from '../client/cli/print.ts';
+import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import { UsageError } from '../client/cli/usage-error.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { DataError } from '../src/node/data-error.ts';
@@ -38,9 +39,9 @@ written.
       return 0;
     } catch (error) {
       if (error instanceof DataError) complain(`restore: ${error.message}`);
-      else if (isSystemError(error)) complain(`restore ${backup}: ${error.message}`);
+      else if (isSystemError(error)) complain(`restore: ${systemWords(error, backup)}`);
       else throw error;
-      return 1;
+      return 2;
     }
   },
 };
@@ -67,8 +68,4 @@ function nodesIn(text: string) {
     if (error instanceof RaftlineError) throw new UsageError(`restore: --nodes: ${error.message}`);
     throw error;
   }
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
 }

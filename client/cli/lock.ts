@@ -20,6 +20,11 @@ const TTL = 10;
 const LEFT = 100;
 /** The exit status when what was held is lost. */
 const LOST = 3;
+/** Why a command cannot be run, and what to do, by the code of the system. */
+const UNRUNNABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such command; check its name, and PATH',
+  EACCES: 'it is not executable by this user; check its mode',
+};
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 export const lock = clientVerb({
@@ -117,8 +122,8 @@ async function statusOf(child: ChildProcess, command: string): Promise<number> {
     const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     return status ?? 128 + (signal === null ? 0 : constants.signals[signal]);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    complain(`lock: ${quoted(command)} cannot be run: ${message}`);
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    complain(`lock: ${quoted(command)} cannot be run: ${UNRUNNABLE[code] ?? message}`);
     return code === 'ENOENT' ? 127 : 126;
   }
 }

@@ -90,7 +90,7 @@ describe('raftline restore', function () {
     writeFileSync(join(data, 'mine.txt'), 'mine');
     const list = ['--id', 'a', '--nodes', 'a=127.0.0.1:1'];
     const taken = await raftline(['restore', backup, '--data', data, ...list]);
-    expect(taken).to.include({ status: 1, out: '' });
+    expect(taken).to.include({ status: 2, out: '' });
     expect(taken.err).to.include('is not empty');
 
     const broken = join(folder, 'broken.ndjson');
@@ -98,14 +98,17 @@ describe('raftline restore', function () {
     flip(broken, 400);
     const target = join(folder, 'never');
     const damaged = await raftline(['restore', broken, '--data', target, ...list]);
-    expect(damaged.status).to.equal(1);
+    expect(damaged.status).to.equal(2);
     expect(damaged.err)
       .to.include(broken)
       .and.to.match(/damaged at byte \d+/);
 
     const missing = await raftline(['restore', join(folder, 'none'), '--data', target, ...list]);
-    expect(missing.status).to.equal(1);
-    expect(missing.err).to.include('ENOENT');
+    expect(missing).to.deep.equal({
+      status: 2,
+      out: '',
+      err: `raftline: restore: ${join(folder, 'none')} is not there (ENOENT): check the name\n`,
+    });
     const stranger = await raftline([
       'restore',
       backup,

@@ -13,6 +13,7 @@ describe('raftline recover --survivor', function () {
   let data: string;
   let cluster: Cluster;
   let survivor: NodeProcess | undefined;
+  let newcomer: NodeProcess | undefined;
   const ask = askOf(() => cluster);
 
   beforeEach(async () => {
@@ -20,8 +21,9 @@ describe('raftline recover --survivor', function () {
     cluster = await Cluster.start({ nodes: 3, data });
   });
   afterEach(async () => {
-    await survivor?.stop();
+    await Promise.all([survivor?.stop(), newcomer?.stop()]);
     survivor = undefined;
+    newcomer = undefined;
     await cluster.stop();
     rmSync(data, { recursive: true, force: true });
   });
@@ -53,8 +55,8 @@ describe('raftline recover --survivor', function () {
 
   it('refuses a directory that a node runs on, and one that is none', async () => {
     const running = await recover('--survivor', '--yes');
-    expect(running.status).to.equal(1);
-    expect(running.err).to.match(/in use by another process/);
+    expect(running.status).to.equal(2);
+    expect(running.err).to.match(/a node runs on .*: .*stop every node first/);
     const none = await raftline(['recover', '--data', join(data, 'no such'), '--survivor']);
     expect(none.status).to.equal(2);
     expect(none.err).to.match(/is not a data directory/);
@@ -87,5 +89,16 @@ describe('raftline recover --survivor', function () {
     // The others still are a majority of the old cluster; it goes on without n2, and neither hears of the other.
     await leaderOf(['n1', 'n3'], ask);
     expect((await ask('n1', { op: 'get', key: '/kept/on' })).value).to.equal(null);
+
+    // In the new cluster an old id is as good as a new one, on an empty data directory.
+    await cluster.node('n1').kill();
+    const own = { id: 'n1', address: cluster.node('n1').address };
+    newcomer = new NodeProcess(own, { flags: ['--data', join(data, 'n1 anew'), '--join', address] });
+    await newcomer.start();
+    await eventually('it votes', async () => {
+      const { members } = await ask('n2', { op: 'status' });
+      return members.some(({ id, role }: { id: string; role: string }) => id === 'n1' && role === 'voter');
+    });
+    expect((await ask('n1', { op: 'get', key: '/kept/on' })).value).to.equal('yes');
   });
 });
