@@ -4,6 +4,7 @@ import { type Address, formatAddress } from '../src/wire/address.ts';
 import type { Failure } from '../src/wire/errors.ts';
 import type { Success } from '../src/wire/reply.ts';
 import { localError, replyError } from './client-error.ts';
+import { notLines } from './mistaken.ts';
 
 /** Milliseconds that a node has to answer the dial. */
 const DIAL = 2_000;
@@ -14,6 +15,20 @@ const MOST = 16_777_216;
 export interface BackupReply extends Success {
   readonly applied: number;
   readonly hash: string;
+}
+
+interface Said {
+  readonly chunk?: unknown;
+  readonly ok?: unknown;
+  readonly error?: Failure;
+}
+
+function read(line: string, circumstances: { readonly op: string; readonly address: string }): Said {
+  try {
+    return JSON.parse(line) as Said;
+  } catch {
+    throw localError('NODE_UNREACHABLE', `${circumstances.address} ${notLines(line)}`, circumstances);
+  }
 }
 
 /**
@@ -49,7 +64,7 @@ export async function* backUp(
   let isBegun = false;
   try {
     for await (const line of lines as AsyncIterable<string>) {
-      const said = JSON.parse(line) as { chunk?: unknown; ok?: unknown; error?: Failure };
+      const said = read(line, circumstances);
       if (said.ok === true) return said as unknown as BackupReply;
       if (said.error !== undefined) throw replyError(said.error, 'backup', name, line);
       isBegun = true;

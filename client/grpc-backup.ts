@@ -3,6 +3,7 @@ import { formatAddress } from '../src/wire/address.ts';
 import type { BackupReply } from './backup.ts';
 import { localError, replyError } from './client-error.ts';
 import { GrpcCalls } from './grpc-calls.ts';
+import { notGrpc } from './mistaken.ts';
 import { reasonOf } from './roster.ts';
 
 /** As `backUp`, over gRPC. */
@@ -24,9 +25,9 @@ export async function* backUpOverGrpc(
     throw new Error('it ended the call');
   } catch (error) {
     if (!(error instanceof Error) || error.name === 'ClientError') throw error;
-    const why = reasonOf(error);
-    if (!isBegun) throw localError('NODE_UNREACHABLE', `${name} cannot be reached: it ${why}`, circumstances);
-    const words = `${name} broke off in the middle: it ${why}; try again`;
+    if (!isBegun)
+      throw localError('NODE_UNREACHABLE', `${name} cannot be reached: it ${notGrpc(error)}`, circumstances);
+    const words = `${name} broke off in the middle: it ${reasonOf(error)}; try again`;
     throw localError('LEADER_LOST', words, circumstances, { definite: true });
   } finally {
     calls.close();

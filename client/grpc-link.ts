@@ -5,6 +5,7 @@ import { encodeReply, type Outcome } from '../src/wire/reply.ts';
 import type { Call } from './call.ts';
 import type { GrpcCalls, Request } from './grpc-calls.ts';
 import type { Link, LinkOwner } from './link.ts';
+import { notGrpc } from './mistaken.ts';
 import { reasonOf } from './roster.ts';
 import type { LinkStream } from './streams.ts';
 
@@ -84,7 +85,7 @@ export class GrpcLink implements Link {
         this.#isOpen = true;
         this.#owner.opened(this);
       },
-      lost: error => this.destroy(reasonOf(error)),
+      lost: error => this.destroy(this.#heardAt === 0 ? notGrpc(error) : reasonOf(error)),
     });
   }
 

@@ -4,6 +4,7 @@ import { type Address, formatAddress } from '../src/wire/address.ts';
 import { shortened } from '../src/wire/text.ts';
 import type { Call } from './call.ts';
 import type { Link, LinkOwner, Reply } from './link.ts';
+import { notLines } from './mistaken.ts';
 import { reasonOf } from './roster.ts';
 import type { LinkStream } from './streams.ts';
 import type { Push } from './transport.ts';
@@ -95,7 +96,7 @@ export class LineLink implements Link {
       if (reply === null || typeof reply !== 'object') throw new SyntaxError('not an object');
     } catch {
       if (this.#socket.destroyed) this.#why ??= 'closed the connection in the middle of a reply';
-      else this.destroy(`does not speak this protocol: it sent ${JSON.stringify(shortened(line, 40))}`);
+      else this.destroy(notLines(line));
       return;
     }
     const { id, ok } = reply;

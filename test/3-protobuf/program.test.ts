@@ -104,9 +104,18 @@ describe('the client over gRPC', function () {
   });
 
   it('says in words that an address speaks something else', async () => {
-    const { status, err } = await raftline(['get', '/a', '--address', `grpc://${node.address}`]);
-    expect(status).to.equal(3);
-    expect(err).to.contain(node.address);
+    const lines = `grpc://${node.address}`;
+    const grpc = node.grpcAddress ?? '';
+    for (const [args, words] of [
+      [['get', '/a', '--address', lines], 'leave out grpc://'],
+      [['backup', join(data, 'none'), '--address', lines], 'leave out grpc://'],
+      [['get', '/a', '--address', grpc], 'put grpc:// before its address'],
+      [['backup', join(data, 'none'), '--address', grpc], 'put grpc:// before its address'],
+    ] as const) {
+      const { status, err } = await raftline(args);
+      expect(status, args.join(' ')).to.equal(3);
+      expect(err).to.contain(words);
+    }
   });
 
   it('speaks one of the two', async () => {
