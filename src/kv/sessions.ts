@@ -1,4 +1,5 @@
-import type { Outcome } from '../wire/reply.ts';
+import { failure } from '../wire/errors.ts';
+import { failed, type Outcome } from '../wire/reply.ts';
 import { BTree, byPair, type Pair, type Tree } from './b-tree.ts';
 import { Deadlines, isDue } from './deadlines.ts';
 import { Digest, type Hash, hashOfBoth, hashOfNumbers, hashOfText } from './digest.ts';
@@ -7,6 +8,8 @@ import { Digest, type Hash, hashOfBoth, hashOfNumbers, hashOfText } from './dige
 const MOST_RESULTS = 1_024;
 /** … and characters of them: whoever asks for large ones again and again must not fill every node's memory. */
 const MOST_CHARACTERS = 8_388_608;
+/** Characters of a result that is not worth shortening. */
+const SHORT = 512;
 
 /** A client's number for itself, under which its changes happen once (thesis §6.3). */
 export interface Session {
@@ -104,17 +107,16 @@ export class Sessions {
     return this.#results.get([session, seq]);
   }
 
-  /** Remembers what a change came to, which is a use, and forgets the oldest beyond what a session may keep. */
-  remember(session: Session, seq: number, { fingerprint, outcome }: Result, now: number): void {
+  /**
+   * Remembers what a change came to, which is a use. Beyond what a session may keep it forgets the oldest; where the
+   * answers are too large, it remembers of the oldest only that they were carried out.
+   */
+  remember(session: Session, seq: number, result: Result, now: number): void {
     const { id, ttl } = session;
-    const text = JSON.stringify(outcome);
-    const hash = hashOfBoth(hashOfNumbers(id, seq), hashOfBoth(fingerprint, hashOfText(text)));
-    this.#results.set([id, seq], { fingerprint, outcome, characters: text.length, hash });
-    this.#digest.toggle(hash);
     let { floor, results, characters } = session;
     results += 1;
-    characters += text.length;
-    while (results > MOST_RESULTS || (characters > MOST_CHARACTERS && results > 1)) {
+    characters += this.#keep([id, seq], result);
+    if (results > MOST_RESULTS) {
       const [pair, oldest] = this.#oldest(id);
       this.#results.delete(pair);
       this.#digest.toggle(oldest.hash);
@@ -122,7 +124,36 @@ export class Sessions {
       results -= 1;
       characters -= oldest.characters;
     }
+    if (characters > MOST_CHARACTERS) characters -= this.#shorten(id, characters - MOST_CHARACTERS);
     this.#replace(session, { id, ttl, used: now, floor, results, characters });
+  }
+
+  /** Puts a result in its place, and returns its characters. */
+  #keep(pair: Pair, { fingerprint, outcome }: Result): number {
+    const text = JSON.stringify(outcome);
+    const hash = hashOfBoth(hashOfNumbers(...pair), hashOfBoth(fingerprint, hashOfText(text)));
+    this.#results.set(pair, { fingerprint, outcome, characters: text.length, hash });
+    this.#digest.toggle(hash);
+    return text.length;
+  }
+
+  /**
+   * Makes at least so many characters less of the results of a session, the oldest first; returns how many. Where that
+   * is done, or nothing is left to shorten, a copy that is made of them finds nothing to do either, and stays equal.
+   */
+  #shorten(session: number, least: number): number {
+    const long: [Pair, Result][] = [];
+    let shorter = 0;
+    for (const [pair, { fingerprint, outcome, characters, hash }] of this.#results.entries([session, 0])) {
+      if (pair[0] !== session || shorter >= least) break;
+      if (!outcome.ok || characters <= SHORT) continue;
+      const short = carriedOut(pair, outcome.rev);
+      long.push([pair, { fingerprint, outcome: short }]);
+      this.#digest.toggle(hash);
+      shorter += characters - JSON.stringify(short).length;
+    }
+    for (const [pair, result] of long) this.#keep(pair, result);
+    return shorter;
   }
 
   #oldest(session: number): [Pair, Kept] {
@@ -183,6 +214,15 @@ export class Sessions {
     this.#digest.toggle(hashOf(before));
     this.#put(session);
   }
+}
+
+/** What is told of a change whose answer was too large to be remembered. */
+function carriedOut([session, seq]: Pair, rev: number): Outcome {
+  const words = `${seq} of session ${session} was carried out, at revision ${rev}, and its answer was too large to be remembered`;
+  const details = { definite: false, done: true, rev };
+  return failed(
+    failure('SESSION_EXPIRED', `${words}; it was not carried out again: read what you need`, details),
+  );
 }
 
 function deadlineOf({ used, ttl }: Session): number {
