@@ -12,7 +12,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { constants } from 'node:os';
+import { availableParallelism, constants } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -37,31 +37,54 @@ const sources = ['src', 'stages', 'client', 'lab', 'bin', 'test', 'bench'];
 const stamp = at('dist', '.built');
 const lock = at('.raftline', 'lock');
 
-/** Runs a command with our own terminal, hands signals on to it, and resolves with its exit status. */
-function status(command, args) {
+/**
+ * Runs a command with our own terminal, hands signals on to it, and resolves with its exit status. As a group, signals
+ * go to all that it has started as well, and what is left of that when it has ended is killed.
+ */
+function status(command, args, { isGroup = false } = {}) {
   return new Promise(resolve => {
-    const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
+    const child = spawn(command, args, { cwd: root, stdio: 'inherit', detached: isGroup });
+    let handedOn;
     const handOn = signal => {
+      handedOn = signal;
       // Ctrl-C in a terminal reaches the child as well as us; a second one would cut its shutdown short.
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+      if (isGroup) killGroup(child, signal);
+      else if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     };
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
     for (const signal of signals) process.on(signal, handOn);
     const done = code => {
       for (const signal of signals) process.off(signal, handOn);
+      if (isGroup) killGroup(child, 'SIGKILL');
       resolve(code);
     };
     child.on('error', error => {
       say(`cannot run ${command}: ${error.message}`);
       done(127);
     });
-    child.on('exit', (code, signal) => done(code ?? 128 + constants.signals[signal]));
+    child.on('exit', (code, signal) => {
+      // A test runner that was interrupted may end as if all were well.
+      const cause = isGroup && handedOn !== undefined ? handedOn : signal;
+      done(cause === null ? code : 128 + constants.signals[cause]);
+    });
   });
+}
+
+/** Signals the processes of the group that a child leads; there may be none any more. */
+function killGroup({ pid }, signal) {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
 }
 
 /** Runs a tool of node_modules; ends this process with its status unless that is 0. */
 async function tool(name, ...args) {
-  const code = await status(process.execPath, [at('node_modules', name), ...args]);
+  endUnlessZero(await status(process.execPath, [at('node_modules', name), ...args]));
+}
+
+function endUnlessZero(code) {
   if (code !== 0) process.exit(code);
 }
 
@@ -186,13 +209,14 @@ function isHeld() {
 
 /** Goes on as `raftline` in this process, so that its signals, its terminal and its exit status are ours. */
 async function become(program, args) {
-  if (process.env.npm_lifecycle_event !== undefined) endWithNpm();
+  endWithNpm();
   process.argv = [process.execPath, program, ...args];
   await import(pathToFileURL(program));
 }
 
 /** npm can be killed without a word to what it runs. */
 function endWithNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return;
   const npm = process.ppid;
   const watch = setInterval(() => {
     if (process.ppid === npm) return;
@@ -201,16 +225,36 @@ function endWithNpm() {
   }, 500).unref();
 }
 
+/** Folders of tests, in the order to begin with: those that take longest first, so that none is left alone at the end. */
+const LONG = ['simulation', 'chaos', 'client-recipes', 'lab'];
+
+/** By length, as far as it is known: the later a stage, the more it has to try. */
+function longestFirst(folders) {
+  const place = name => (LONG.includes(name) ? LONG.indexOf(name) : LONG.length);
+  return folders.toSorted((a, b) => place(a) - place(b) || b.localeCompare(a, 'en', { numeric: true }));
+}
+
+/** Files of tests that run side by side: most of what they do is to wait. */
+const JOBS = availableParallelism() + 1;
+
 async function test(words, flags) {
   const known = readdirSync(at('test'), { withFileTypes: true })
     .filter(entry => entry.isDirectory())
     .map(entry => entry.name);
-  const specs = words.map(word => {
+  const wanted = words.map(word => {
     const suite = known.find(name => name === word || (/^\d+$/.test(word) && name.startsWith(`${word}-`)));
     if (!suite) fail(`there is no suite ${word} yet: ${known.join(', ')}`, 2);
-    return `dist/test/${suite}/**/*.test.js`;
+    return suite;
   });
-  await tool('mocha/bin/mocha.js', ...(specs.length > 0 ? specs : ['dist/test/**/*.test.js']), ...flags);
+  const specs = longestFirst(wanted.length > 0 ? wanted : known).flatMap(folder =>
+    files(join('dist', 'test', folder))
+      .filter(file => file.endsWith('.test.js'))
+      .sort(),
+  );
+  const ways = specs.length > 1 ? ['--parallel', '--jobs', String(JOBS)] : [];
+  endWithNpm();
+  const mocha = [at('node_modules', 'mocha', 'bin', 'mocha.js'), ...ways, ...specs, ...flags];
+  endUnlessZero(await status(process.execPath, mocha, { isGroup: true }));
 }
 
 async function check() {

@@ -7,6 +7,7 @@ import type { RunningNode } from '../../src/node/options.ts';
 import { clusterOf } from '../../src/node/peers.ts';
 import { failureIn } from '../../src/wire/grpc-status.ts';
 import { eventually } from '../shared/cluster.ts';
+import { freePort } from '../shared/free-ports.ts';
 import { LineClient } from '../shared/line-client.ts';
 import { startNode } from '../shared/nodes.ts';
 import { GrpcClient } from './grpc-client.ts';
@@ -187,8 +188,8 @@ describe('a node that calls another over gRPC', () => {
   });
 
   it('takes nothing while there is no connection, says so when it breaks, and comes up again by itself', async () => {
-    let node = await startNode(3, { nodes: NODES });
-    const port = Number(node.address.split(':')[1]);
+    const listen = { host: '127.0.0.1', port: await freePort() };
+    let node = await startNode(3, { nodes: NODES, listen });
     let ups = 0;
     let downs = 0;
     const link = new GrpcLink(
@@ -211,7 +212,7 @@ describe('a node that calls another over gRPC', () => {
       await eventually('it is down', () => downs === 1);
       expect(link.isUp).to.equal(false);
       expect(link.send({ header: { type: 'timeout-now', term: 1 }, lines: [] })).to.equal(false);
-      node = await startNode(3, { nodes: NODES, listen: { host: '127.0.0.1', port } });
+      node = await startNode(3, { nodes: NODES, listen });
       await eventually('it is up again', () => ups === 2);
     } finally {
       link.close();

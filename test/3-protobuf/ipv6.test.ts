@@ -2,31 +2,27 @@ import { createServer } from 'node:net';
 import { expect } from 'chai';
 import type { RunningNode } from '../../src/node/options.ts';
 import { eventually } from '../shared/cluster.ts';
+import { freePorts } from '../shared/free-ports.ts';
 import { LineClient } from '../shared/line-client.ts';
 import { startNode } from '../shared/nodes.ts';
 import { GrpcClient } from './grpc-client.ts';
 
-/** A free port of the IPv6 loopback, or undefined where there is none. */
-function freePort(): Promise<number | undefined> {
+/** Whether this machine has the IPv6 loopback, and nobody listens on this port of it. */
+function isFree(port: number): Promise<boolean> {
   return new Promise(resolve => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen(0, '::1', () => {
-      const bound = server.address();
-      const port = typeof bound === 'object' && bound !== null ? bound.port : undefined;
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '::1', () => server.close(() => resolve(true)));
   });
 }
 
 describe('two nodes on IPv6', () => {
   let nodes: RunningNode[] = [];
-  let ports: number[] = [];
+  let ports: readonly number[] = [];
 
   before(async function () {
-    const free = [await freePort(), await freePort()];
-    ports = free.filter(port => port !== undefined);
-    if (ports.length === 2 && ports[0] !== ports[1]) return;
+    ports = await freePorts(2);
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return;
     this.test?.parent?.eachTest(test => {
       test.title += ' (this machine has no IPv6 loopback)';
     });

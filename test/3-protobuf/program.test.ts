@@ -10,7 +10,7 @@ import { parseAddress } from '../../src/wire/address.ts';
 import { STAGES } from '../../stages/stages.ts';
 import { type Ran, raftline } from '../1-client/program.ts';
 import { eventually } from '../shared/cluster.ts';
-import { freePort } from '../shared/free-port.ts';
+import { freePort } from '../shared/free-ports.ts';
 import { LineClient } from '../shared/line-client.ts';
 import { startNode } from '../shared/nodes.ts';
 

@@ -10,7 +10,7 @@ import { GrpcListener } from '../../src/node/grpc/door.ts';
 import type { RunningNode } from '../../src/node/options.ts';
 import { formatAddress, type NodeAddress } from '../../src/wire/address.ts';
 import { eventually } from '../shared/cluster.ts';
-import { freePort } from '../shared/free-port.ts';
+import { freePort } from '../shared/free-ports.ts';
 import { LineClient } from '../shared/line-client.ts';
 import { MuteService } from '../shared/mute-service.ts';
 import { startNode } from '../shared/nodes.ts';

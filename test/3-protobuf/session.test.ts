@@ -8,7 +8,7 @@ import { type Fields, fromMessage, type Message, toMessage } from '../../src/wir
 import { METHODS, type Method } from '../../src/wire/schema.ts';
 import { STAGES } from '../../stages/stages.ts';
 import { eventually } from '../shared/cluster.ts';
-import { freePort } from '../shared/free-port.ts';
+import { freePort } from '../shared/free-ports.ts';
 import { startNode } from '../shared/nodes.ts';
 import { GrpcClient } from './grpc-client.ts';
 

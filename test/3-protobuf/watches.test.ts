@@ -8,7 +8,7 @@ import type { RunningNode } from '../../src/node/options.ts';
 import { failureIn } from '../../src/wire/grpc-status.ts';
 import type { Message } from '../../src/wire/messages.ts';
 import { eventually } from '../shared/cluster.ts';
-import { freePort } from '../shared/free-port.ts';
+import { freePort } from '../shared/free-ports.ts';
 import { startNode } from '../shared/nodes.ts';
 import { GrpcClient } from './grpc-client.ts';
 

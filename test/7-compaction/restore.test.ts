@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Cluster } from '../../lab/cluster.ts';
-import { anyPort, areFree, blocks } from '../../lab/ports.ts';
-import { formatAddress, parseAddress } from '../../src/wire/address.ts';
+import { parseAddress } from '../../src/wire/address.ts';
 import { start as startNode } from '../../stages/7-compaction/server.ts';
 import { raftline } from '../1-client/program.ts';
 import { askOf, eventually, leaderOf } from '../shared/cluster.ts';
+import { freeAddresses } from '../shared/free-ports.ts';
 import { LineClient, type Reply } from '../shared/line-client.ts';
 import { flip } from './snapshot-kit.ts';
 
@@ -38,11 +38,7 @@ describe('raftline restore', function () {
   after(() => rmSync(folder, { recursive: true }));
 
   it('makes each member of a new cluster, which goes on where the backup ends', async () => {
-    const ports = await freePorts(3);
-    const nodes = ports.map((port, at) => ({
-      id: `m${at}`,
-      address: formatAddress({ host: '127.0.0.1', port }),
-    }));
+    const nodes = (await freeAddresses(3)).map((address, at) => ({ id: `m${at}`, address }));
     const list = nodes.map(({ id, address }) => `${id}=${address}`).join(',');
     const dataOf = (id: string) => join(folder, 'restored', id);
     for (const { id } of nodes) {
@@ -124,8 +120,3 @@ describe('raftline restore', function () {
     expect(existsSync(target)).to.equal(false);
   });
 });
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  for (const { ports, claim } of blocks(anyPort(), count)) if (await areFree([...ports, claim])) return ports;
-  throw new Error('there are no free ports');
-}

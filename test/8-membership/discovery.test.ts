@@ -2,24 +2,21 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { anyPort, areFree, blocks } from '../../lab/ports.ts';
 import { raftline as run } from '../1-client/program.ts';
 import { Program } from '../lab/processes.ts';
 import { eventually } from '../shared/cluster.ts';
+import { freeAddresses } from '../shared/free-ports.ts';
 
 describe('discovery through a cluster that runs', function () {
   this.timeout(120_000);
   let data: string;
   const programs: Program[] = [];
-  let addresses: string[] = [];
+  let addresses: readonly string[] = [];
   const at = (index: number) => addresses[index] ?? '';
 
   beforeEach(async () => {
     data = mkdtempSync(join(tmpdir(), 'raftline-test-'));
-    for (const { ports } of blocks(anyPort(), 6)) {
-      addresses = ports.map(port => `127.0.0.1:${port}`);
-      if (await areFree(ports)) break;
-    }
+    addresses = await freeAddresses(6);
     const registry = start('registry', 0, '--nodes', `registry=${at(0)}`);
     await registry.says(/ listens on /);
     await eventually('the registry leads', async () => {

@@ -5,6 +5,7 @@ import type { NodeOptions, RunningNode } from '../../src/node/options.ts';
 import { formatAddress, parseAddress } from '../../src/wire/address.ts';
 import { start } from '../../stages/8-membership/server.ts';
 import { eventually, leaderOf } from '../shared/cluster.ts';
+import { freeAddress } from '../shared/free-ports.ts';
 import { LineClient, type Reply } from '../shared/line-client.ts';
 
 /** Nodes of stage 8 in this process, that come and go; each keeps its data directory and its port. */
@@ -28,8 +29,8 @@ export class MemberCluster {
 
   /** Starts a node, or starts it again. */
   async start(id: string, options: Partial<NodeOptions> = {}): Promise<void> {
-    const known = this.#addresses.get(id);
-    const listen = known === undefined ? { host: '127.0.0.1', port: 0 } : parseAddress(known);
+    // A port that the system chose could be somebody else's when the node comes back.
+    const listen = parseAddress(this.#addresses.get(id) ?? (await freeAddress()));
     const data = this.#directoryOf.get(id) ?? this.#newDirectory(id);
     const node = await start({ id, listen, data, ...options });
     this.#running.set(id, node);

@@ -2,24 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { anyPort, areFree, blocks } from '../../lab/ports.ts';
 import { raftline as run } from '../1-client/program.ts';
 import { Program } from '../lab/processes.ts';
 import { eventually } from '../shared/cluster.ts';
-
-/** Addresses on this machine that nobody uses. */
-async function freeAddresses(count: number): Promise<string[]> {
-  for (const { ports } of blocks(anyPort(), count)) {
-    if (await areFree(ports)) return ports.map(port => `127.0.0.1:${port}`);
-  }
-  throw new Error('no free ports');
-}
+import { freeAddresses } from '../shared/free-ports.ts';
 
 describe('the life of a cluster, from processes and the command line alone', function () {
   this.timeout(120_000);
   let data: string;
   const programs: Program[] = [];
-  let addresses: string[];
+  let addresses: readonly string[];
 
   beforeEach(async () => {
     data = mkdtempSync(join(tmpdir(), 'raftline-test-'));

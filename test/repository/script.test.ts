@@ -122,19 +122,42 @@ describe('scripts/raftline.mjs', function () {
     ['SIGTERM', 143],
     ['SIGINT', 130],
   ] as const) {
-    it(`hands ${signal} on to what it runs, and ends with its status`, async () => {
-      write(
-        'test/repository/layers.test.ts',
-        'setTimeout(() => {}, 60_000);\nconsole.log("pid", process.pid);\n',
-      );
+    it(`hands ${signal} on to the tests and what they have started, and ends with its status`, async () => {
+      for (const file of ['layers', 'more']) {
+        write(
+          `test/repository/${file}.test.ts`,
+          `import { spawn } from 'node:child_process';
+          const child = spawn('sleep', ['60']);
+          console.log(\`pid \${process.pid} pid \${child.pid}\`);
+          it('takes long', done => void setTimeout(done, 60_000)).timeout(0);\n`,
+        );
+      }
       const script = new Script(house, ['test', 'repository']);
-      await until('the test runs', () => /pid \d+/.test(script.output), 60_000);
-      const pid = Number(/pid (\d+)/.exec(script.output)?.[1]);
+      const pids = () => [...script.output.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid));
+      await until('both files run', () => pids().length === 4, 60_000);
       script.child.kill(signal);
       expect(await script.exit).to.equal(status);
-      await until('the test ends', () => !isAlive(pid));
+      await until('all of them end', () => !pids().some(isAlive));
     });
   }
+
+  it('tells of each file, of what failed and why, and ends with a status that says so', async () => {
+    for (const file of ['.mocharc.json', 'test/shared/reporter.ts'])
+      cpSync(join(root, file), join(house, file), { recursive: true });
+    write('test/2-two/good.test.ts', "it('is well', () => {});\nit.skip('is for another day', () => {});\n");
+    write(
+      'test/1-one/bad.test.ts',
+      "describe('a', () => {\n  it('is not', () => {\n    throw new Error('why');\n  });\n});\n",
+    );
+    const script = new Script(house, ['test']);
+    expect(await script.exit, script.output).to.equal(1);
+    expect(script.output)
+      .to.match(/✔ 2-two\/good: 1 passed, 1 skipped\n/)
+      .and.match(/✖ a › is not\n +Error: why\n/)
+      .and.match(/✖ 1-one\/bad: 1 of 1 failed\n/)
+      .and.match(/1 passing .*\n +1 pending\n +1 failing\n/)
+      .and.contain('bad.test.ts:3:');
+  });
 
   it('names the suites there are when asked for another', async () => {
     write('test/2-two/a.test.ts', 'describe("nothing", () => {});\n');
