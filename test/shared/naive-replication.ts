@@ -10,11 +10,18 @@ export function naiveReplication(stage: number): void {
     const ask = askOf(() => cluster);
     const valueAt = async (id: string, key: string) => (await ask(id, { op: 'get', key })).value;
 
-    beforeEach(async () => {
+    before(async () => {
       cluster = await Cluster.start({ stage, nodes: 5 });
+    });
+    after(() => cluster.stop());
+
+    beforeEach(async () => {
+      cluster.heal();
+      for (const id of cluster.ids) cluster.delay(id, 0);
+      const dead = cluster.nodes.filter(({ state }) => state !== 'running');
+      await Promise.all(dead.map(node => node.restart()));
       await allLinked();
     });
-    afterEach(() => cluster.stop());
 
     /** A leader that has only just begun knows its followers once it has greeted them. */
     async function allLinked(): Promise<void> {
@@ -31,19 +38,19 @@ export function naiveReplication(stage: number): void {
     }
 
     it('brings a change that was given to any node to every node', async () => {
-      expect(await ask('n4', { op: 'set', key: '/a', value: '1' })).to.include({ ok: true, mod: 1 });
+      expect(await ask('n4', { op: 'set', key: '/brought/a', value: '1' })).to.include({ ok: true });
       for (const id of cluster.ids) {
-        await eventually(`${id} has it`, async () => (await valueAt(id, '/a')) === '1');
+        await eventually(`${id} has it`, async () => (await valueAt(id, '/brought/a')) === '1');
       }
-      expect(await ask('n5', { op: 'remove', prefix: '/' })).to.include({ ok: true, removed: 1 });
-      await eventually('n2 has lost it', async () => (await valueAt('n2', '/a')) === null);
+      expect(await ask('n5', { op: 'remove', prefix: '/brought/' })).to.include({ ok: true, removed: 1 });
+      await eventually('n2 has lost it', async () => (await valueAt('n2', '/brought/a')) === null);
     });
 
     it('works with two of five nodes away', async () => {
       await cluster.node('n2').kill();
       await cluster.node('n4').kill();
-      expect(await ask('n5', { op: 'set', key: '/a', value: '1' })).to.include({ ok: true });
-      expect(await valueAt('n1', '/a')).to.equal('1');
+      expect(await ask('n5', { op: 'set', key: '/two-away', value: '1' })).to.include({ ok: true });
+      expect(await valueAt('n1', '/two-away')).to.equal('1');
     });
 
     it('says that a read is of the node asked, and promises no more', async () => {
@@ -65,60 +72,65 @@ export function naiveReplication(stage: number): void {
     it('answers NO_LEADER, and has done nothing, while the leader is away', async () => {
       await cluster.node('n1').kill();
       await eventually('n2 has noticed', async () => {
-        const { error } = await ask('n2', { op: 'set', key: '/a', value: '1' });
+        const { error } = await ask('n2', { op: 'set', key: '/unled', value: '1' });
         return error?.code === 'NO_LEADER' && error.definite === true;
       });
-      expect(await valueAt('n2', '/a')).to.equal(null);
+      expect(await valueAt('n2', '/unled')).to.equal(null);
     });
 
     it('leaves the outcome open when the leader is lost while it works', async () => {
       await cluster.node('n1').pause();
-      const reply = ask('n2', { op: 'set', key: '/a', value: '1', timeout: 10_000 });
+      const reply = ask('n2', { op: 'set', key: '/open', value: '1', timeout: 10_000 });
       await eventually('the request is under way', async () => (await ask('n2', { op: 'ping' })).pong);
       await cluster.node('n1').kill();
       expect((await reply).error).to.include({ code: 'LEADER_LOST', definite: false });
     });
 
     it('fault: a change that failed stays where it was written, and the error can promise nothing', async () => {
-      await ask('n1', { op: 'set', key: '/a', value: 'old' });
+      await ask('n1', { op: 'set', key: '/failed', value: 'old' });
       for (const id of ['n3', 'n4', 'n5']) await cluster.node(id).kill();
-      const { error } = await ask('n1', { op: 'set', key: '/a', value: 'failed' });
+      const { error } = await ask('n1', { op: 'set', key: '/failed', value: 'failed' });
       expect(error).to.include({ code: 'NO_QUORUM', definite: false });
-      expect(await valueAt('n1', '/a')).to.equal('old');
-      await eventually('n2 keeps it', async () => (await valueAt('n2', '/a')) === 'failed');
+      expect(await valueAt('n1', '/failed')).to.equal('old');
+      await eventually('n2 keeps it', async () => (await valueAt('n2', '/failed')) === 'failed');
     });
 
     it('fault: a follower that restarts has forgotten everything, and nobody tells it', async () => {
-      await ask('n1', { op: 'set', key: '/a', value: '1' });
-      await eventually('n5 has it', async () => (await valueAt('n5', '/a')) === '1');
+      await ask('n1', { op: 'set', key: '/forgotten', value: '1' });
+      await eventually('n5 has it', async () => (await valueAt('n5', '/forgotten')) === '1');
       await cluster.node('n5').kill();
       await cluster.node('n5').restart();
       await allLinked();
-      await ask('n1', { op: 'set', key: '/b', value: '2' });
-      await eventually('n5 has what came after', async () => (await valueAt('n5', '/b')) === '2');
-      expect(await valueAt('n5', '/a')).to.equal(null);
+      await ask('n1', { op: 'set', key: '/heard', value: '2' });
+      await eventually('n5 has what came after', async () => (await valueAt('n5', '/heard')) === '2');
+      expect(await valueAt('n5', '/forgotten')).to.equal(null);
     });
 
     it('fault: two nodes that once differ, differ for ever', async () => {
+      const revs = async () =>
+        Promise.all(['n1', 'n5'].map(async id => (await ask(id, { op: 'status' })).rev));
+      const [here = 0, there = 0] = await revs();
       cluster.partition([['n5'], ['n1', 'n2', 'n3', 'n4']]);
       cluster.reset('n1', 'n5'); // or what was held back would arrive after all
-      await ask('n1', { op: 'set', key: '/a', value: 'missed' });
+      await ask('n1', { op: 'set', key: '/missed', value: 'missed' });
       cluster.heal();
       await allLinked();
       for (let round = 1; round <= 10; round += 1)
-        await ask('n1', { op: 'set', key: `/b/${round}`, value: 'seen' });
-      await eventually('n5 has all that came after', async () => (await valueAt('n5', '/b/10')) === 'seen');
-      expect(await valueAt('n1', '/a')).to.equal('missed');
-      expect(await valueAt('n5', '/a')).to.equal(null);
-      const [here, there] = await Promise.all([ask('n1', { op: 'status' }), ask('n5', { op: 'status' })]);
-      expect(here.rev).to.equal(11);
-      expect(there.rev, 'each node counts its own revisions').to.equal(10);
+        await ask('n1', { op: 'set', key: `/seen/${round}`, value: 'seen' });
+      await eventually(
+        'n5 has all that came after',
+        async () => (await valueAt('n5', '/seen/10')) === 'seen',
+      );
+      expect(await valueAt('n1', '/missed')).to.equal('missed');
+      expect(await valueAt('n5', '/missed')).to.equal(null);
+      const by = 'each node counts its own revisions';
+      expect(await revs(), by).to.deep.equal([here + 11, there + 10]);
     });
 
     it('fault: of two updates under the same condition both are told that they won, and one is lost', async () => {
-      await ask('n1', { op: 'set', key: '/counter', value: '7' });
+      const { mod } = await ask('n1', { op: 'set', key: '/counter', value: '7' });
       for (const id of ['n2', 'n3', 'n4', 'n5']) cluster.delay(id, 150);
-      const condition = { mod: 1 };
+      const condition = { mod };
       const replies = await Promise.all([
         ask('n1', { op: 'set', key: '/counter', value: '8 by one', if: condition }),
         ask('n1', { op: 'set', key: '/counter', value: '8 by another', if: condition }),
