@@ -1,9 +1,7 @@
-import { startCluster, theLeader } from '../shared/cluster.ts';
-import { conformance } from '../shared/conformance.ts';
+import { clusterConformance } from '../shared/cluster-conformance.ts';
 
-conformance({
-  name: 'the leader of stage 3',
+clusterConformance({
   stage: 3,
-  start: () => startCluster(3, theLeader),
+  roles: ['the leader'],
   exceptions: { reads: { local: true }, linearizable: false },
 });

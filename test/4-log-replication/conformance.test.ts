@@ -1,9 +1,7 @@
-import { startCluster, theLeader } from '../shared/cluster.ts';
-import { conformance } from '../shared/conformance.ts';
+import { clusterConformance } from '../shared/cluster-conformance.ts';
 
-conformance({
-  name: 'the leader of stage 4',
+clusterConformance({
   stage: 4,
-  start: () => startCluster(4, theLeader),
+  roles: ['the leader'],
   exceptions: { reads: { local: true }, linearizable: false },
 });

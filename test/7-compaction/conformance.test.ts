@@ -1,5 +1,3 @@
-import { aFollower, startCluster, theLeader } from '../shared/cluster.ts';
-import { conformance } from '../shared/conformance.ts';
+import { clusterConformance } from '../shared/cluster-conformance.ts';
 
-conformance({ name: 'the leader of stage 7', stage: 7, start: () => startCluster(7, theLeader) });
-conformance({ name: 'a follower of stage 7', stage: 7, start: () => startCluster(7, aFollower) });
+clusterConformance({ stage: 7, roles: ['the leader', 'a follower'] });

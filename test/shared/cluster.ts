@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Cluster } from '../../lab/cluster.ts';
+import type { Cluster } from '../../lab/cluster.ts';
 import { LineClient, type Reply } from './line-client.ts';
 
 /** Asks a node of a cluster one thing, over a connection of its own. */
@@ -45,26 +42,3 @@ export async function leaderOf(
   });
   return leader;
 }
-
-/** A cluster of a stage, as the conformance suite wants it: the address of one node, and what ends all. */
-export async function startCluster(
-  stage: number,
-  pick: (leader: string, ids: readonly string[]) => string,
-  flags: readonly string[] = [],
-): Promise<{ readonly address: string; close(): Promise<void> }> {
-  const data = mkdtempSync(join(tmpdir(), 'raftline-test-'));
-  const cluster = await Cluster.start({ stage, nodes: 3, data, flags });
-  const ask = askOf(() => cluster);
-  const node = cluster.node(pick(await leaderOf(cluster.ids, ask), cluster.ids));
-  await eventually('it takes changes', async () => (await ask(node.id, { op: 'remove', key: '/none' })).ok);
-  const close = async () => {
-    await cluster.stop();
-    rmSync(data, { recursive: true, force: true });
-  };
-  return { address: node.address, close };
-}
-
-/** For `startCluster`. */
-export const theLeader = (leader: string): string => leader;
-export const aFollower = (leader: string, ids: readonly string[]): string =>
-  ids.find(id => id !== leader) ?? '';

@@ -22,6 +22,9 @@ export interface Conforming {
   readonly exceptions?: Exceptions;
 }
 
+/** So that no two suites in this process share a room, though they may share a cluster. */
+let rooms = 0;
+
 /**
  * What PROTOCOL §1 promises of the operations of a stage, asked over TCP of one node. It
  * takes the numbers of revisions as they come, so that it may run against a node in use.
@@ -29,7 +32,6 @@ export interface Conforming {
 export function conformance({ name, stage, start, exceptions = {} }: Conforming): void {
   describe(`${name} keeps the contract`, () => {
     let node: Pick<RunningNode, 'address' | 'close'>;
-    let rooms = 0;
     const clients: LineClient[] = [];
     const subject: Subject = {
       exceptions,
