@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import { connect } from '../../client/client.ts';
 import { Cluster } from '../../lab/cluster.ts';
@@ -9,8 +10,8 @@ import { askOf, eventually, leaderOf } from '../shared/cluster.ts';
 
 /** How often a leader is killed, and at which stage, by how the nodes speak to each other. */
 const RUNS = {
-  lines: { stage: 6, kills: 20 },
-  grpc: { stage: STAGES.at(-1)?.number ?? 6, kills: 5 },
+  lines: { stage: 6, kills: 8 },
+  grpc: { stage: STAGES.at(-1)?.number ?? 6, kills: 3 },
 } as const;
 
 for (const [transport, { stage, kills }] of Object.entries(RUNS))
@@ -41,14 +42,10 @@ for (const [transport, { stage, kills }] of Object.entries(RUNS))
       const client = connect(cluster.addresses);
       const acknowledged: number[] = [];
       let isDone = false;
-      let longest = 0;
-      let lastAt = performance.now();
       const write = async (number: number) => {
         try {
           await client.set(`/written/${number}`, `${number}`, { timeout: 5_000 });
           acknowledged.push(number);
-          longest = Math.max(longest, performance.now() - lastAt);
-          lastAt = performance.now();
         } catch {
           // Not acknowledged: it may be there or not.
         }
@@ -56,6 +53,7 @@ for (const [transport, { stage, kills }] of Object.entries(RUNS))
       const writing = (async () => {
         for (let number = 0; !isDone; number += 4) {
           await Promise.all([0, 1, 2, 3].map(offset => write(number + offset)));
+          await pause(10);
         }
       })();
       for (let kill = 0; kill < kills; kill += 1) {
@@ -74,6 +72,9 @@ for (const [transport, { stage, kills }] of Object.entries(RUNS))
       expect(lost).to.deep.equal([]);
       await hashesAgree();
     });
+
+    // What follows asks nothing of how messages travel.
+    if (transport !== 'lines') return;
 
     it('go on when any two are killed, and stand still, truthfully, when three are', async () => {
       const leader = await leaderOf(cluster.ids, ask);
