@@ -42,7 +42,7 @@ describe('chaos on real processes', function () {
     const json = join(folder, 'report.json');
     const { seed } = options(3);
     // A process of its own, since it may need a namespace of its own.
-    const args = ['--minutes', '0.3', '--nodes', '3', '--seed', String(seed), '--json', json];
+    const args = ['--minutes', '0.2', '--nodes', '3', '--seed', String(seed), '--json', json];
     const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     child.stdout.on('data', text => {
@@ -62,7 +62,7 @@ describe('chaos on real processes', function () {
   });
 
   it('answers good lines, and stays whole, under hostile ones', async () => {
-    expectSound(await runLines(options(3), 20_000));
+    expectSound(await runLines(options(3), 6_000));
   });
 
   it('sends no answer before the fsync that it rests on', async () => {
