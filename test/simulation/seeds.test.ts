@@ -3,7 +3,7 @@ import { runSeeds } from '../simulator/pool.ts';
 import { describeFinding, Summary } from '../simulator/summary.ts';
 
 /** A simulated minute of storms each. */
-const SEEDS = 300;
+const SEEDS = 100;
 
 describe('simulated clusters', () => {
   it(`keep what must always hold through ${SEEDS} histories of storms, and are well again after each`, async function () {
