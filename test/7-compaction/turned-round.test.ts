@@ -110,6 +110,7 @@ describe('compaction, by real nodes', function () {
     await start(7);
     await write(3_000);
     const id = await aFollower();
+    await allAgree();
     const first = await ask(id, { op: 'snapshot' });
     expect(first).to.include({ ok: true });
     const { log, snapshot } = await ask(id, { op: 'status' });

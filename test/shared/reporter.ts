@@ -54,7 +54,9 @@ class FileByFile extends Base {
       this.#of(test).took += test.duration ?? 0;
     });
     runner.on(EVENTS.EVENT_HOOK_END, hook => {
-      this.#of(hook).took += hook.duration ?? 0;
+      // One that a helper brings with it does not say whose it is; neither does it come between two files.
+      const tally = hook.file === undefined ? this.#tally : this.#of(hook);
+      if (tally !== undefined) tally.took += hook.duration ?? 0;
     });
     runner.on(EVENTS.EVENT_SUITE_END, (suite: Suite) => {
       if (suite.root) this.#close();
