@@ -265,7 +265,7 @@ async function check() {
 
 const usage = `usage: node scripts/raftline.mjs COMMAND
   start [STAGE] [FLAGS]     a cluster of real nodes on this machine, with a prompt (raftline lab)
-  test [STAGE…] [FLAGS]     the suites of these stages, or of all; flags go to mocha
+  test [STAGE…] [FLAGS]     the suites of these stages, or of all, files side by side; flags go to mocha
   check                     types, lint, format, layers
   bench [FLAGS]             measurements, side by side
   sim [FLAGS]               whole clusters in a simulated world; see sim --help
