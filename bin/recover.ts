@@ -108,7 +108,7 @@ async function examine(
     return 0;
   }
   // First the id, and with it goes whom the old cluster knew: if this is interrupted behind it, the node is alone and out of order, and this can be repeated.
-  const { peers, ...own } = identity;
+  const { peers, removed, ...own } = identity;
   directory.claim({ ...own, cluster: successorOf(identity) });
   survive(state, journal, address);
   return undefined;

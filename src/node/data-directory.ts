@@ -17,6 +17,8 @@ export interface Identity {
   readonly instance?: string;
   /** Those of the other nodes, as they were when this one first met each. */
   readonly peers?: Readonly<Record<string, string>>;
+  /** The node was removed from its cluster once. When it is no member, that is why, though its log may not tell any more. */
+  readonly removed?: boolean;
 }
 
 /** Where everything is in a data directory. */
@@ -58,7 +60,10 @@ export class DataDirectory {
     if (!reader.next() || !reader.isSound) damaged(this.node, 0, 'it is not one sound record');
     const content = parseJson(reader.json);
     const end = reader.end;
-    const { format, node, cluster, list, instance, peers } = (content ?? {}) as Record<string, unknown>;
+    const { format, node, cluster, list, instance, peers, removed } = (content ?? {}) as Record<
+      string,
+      unknown
+    >;
     if (typeof format === 'number' && format > FORMAT) {
       const words = `${this.node} says format ${format}, and this version reads format ${FORMAT}: use the version of raftline that wrote ${this.path}, or a later one. Nothing was changed.`;
       throw new DataError('future', words, this.node, 0);
@@ -75,6 +80,7 @@ export class DataDirectory {
       ...(list !== undefined && { list }),
       ...(typeof instance === 'string' && { instance }),
       ...(isTable(peers) && { peers }),
+      ...(removed === true && { removed }),
     };
   }
 
@@ -115,6 +121,13 @@ export class DataDirectory {
     const found = this.identity();
     if (found === undefined) throw new Error(`${this.node} is missing`);
     this.claim({ ...found, peers: { ...found.peers, [peer]: instance } });
+  }
+
+  /** Writes that the node was removed from its cluster. */
+  dismiss(): void {
+    const found = this.identity();
+    if (found === undefined) throw new Error(`${this.node} is missing`);
+    this.claim({ ...found, removed: true });
   }
 
   /** Writes that the node is now part of a cluster. */

@@ -48,6 +48,8 @@ export interface OpenedJournal {
   readonly peers: Readonly<Record<string, string>>;
   /** Writes the mark of one more. */
   readonly remember: (peer: string, instance: string) => void;
+  /** Writes that the node was removed from its cluster. */
+  readonly dismiss: () => void;
   /** Writes that the node is part of a cluster from now on. */
   readonly join: (cluster: string) => void;
 }
@@ -150,6 +152,7 @@ class Opening {
         base,
         entries,
         commit,
+        ...(found?.removed === true && { wasMember: true }),
         ...(head && { snapshot: positionOf(head), configuration: head.configuration }),
       },
       state,
@@ -157,6 +160,7 @@ class Opening {
       instance,
       peers: found?.peers ?? {},
       remember: (peer, mark) => directory.remember(peer, mark),
+      dismiss: () => directory.dismiss(),
       join: name => directory.join(name),
     };
   }

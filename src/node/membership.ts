@@ -28,6 +28,8 @@ export interface MembershipChangesOptions {
   readonly clock: Clock;
   readonly cluster: string;
   readonly ask: AskStatus;
+  /** The mark of the data directory that another node had when it was first met. */
+  readonly markOf: (id: string) => string | undefined;
   readonly members: () => readonly Member[];
   readonly rev: () => number;
   /** Has the host take a turn. */
@@ -166,14 +168,14 @@ export class MembershipChanges {
       const words = `${id} at ${address} belongs to cluster ${status.cluster}, not to ${cluster}; start it with an empty data directory`;
       refuse('CLUSTER_MISMATCH', words);
     }
-    const known = this.#now.instances?.[id];
+    // A founder is in no entry by its mark, but this node may have met it.
+    const known = this.#now.instances?.[id] ?? this.#options.markOf(id);
     const isMember = Object.hasOwn(this.#now.nodes, id);
     const isOther = known === undefined ? waits : known !== status.instance;
     if (isMember && isOther) refuse('CLUSTER_MISMATCH', lostData(id));
     return status.instance;
   }
 
-  /** The configuration in which these members vote; whoever voted before and does not now is a member no more. */
   /** The configuration in which these vote; with `expect`, only if just those vote that the asker takes for the voters now. */
   #withVoters({ members: voters, expect }: RequestOf<'change-membership'>): Configuration {
     const now = this.#now;

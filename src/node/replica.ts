@@ -49,6 +49,8 @@ export interface ReplicaOptions {
   readonly cluster?: string;
   /** … and how to ask a node that is to be added who it is. */
   readonly ask?: AskStatus;
+  /** From stage 8: the mark of the data directory that another node had when it was first met. */
+  readonly markOf?: (id: string) => string | undefined;
   /** Called every so often: the nodes that this one has to do with may have changed. */
   readonly onContacts?: () => void;
 }
@@ -88,6 +90,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     history = DEFAULT_HISTORY,
     cluster = '',
     ask = notAsked,
+    markOf = () => undefined,
     onContacts,
   }: ReplicaOptions) {
     this.#id = id;
@@ -125,6 +128,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       clock,
       cluster,
       ask,
+      markOf,
       members: () => this.members,
       rev: () => this.store.rev,
       wake: () => this.#host.wake(),

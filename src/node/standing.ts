@@ -70,6 +70,7 @@ export class Standing {
   #membership: Membership | undefined;
   /** The marks of the data directories of other nodes. */
   readonly #met: Map<string, string>;
+  #isRemovalNoted: boolean;
   #hear: (belonging: Belonging) => void = () => {};
   /** What was told last. */
   #told: Belonging | undefined;
@@ -77,6 +78,7 @@ export class Standing {
   constructor(options: StandingOptions, address: string) {
     this.#options = options;
     this.#met = new Map(Object.entries(options.journal.peers));
+    this.#isRemovalNoted = options.journal.recovered.wasMember === true;
     this.#address = address;
   }
 
@@ -157,6 +159,18 @@ export class Standing {
     this.#join(recovered, cluster);
   }
 
+  /** The log may be compacted beyond what tells of it. */
+  #noteRemoval(): void {
+    if (this.#isRemovalNoted) return;
+    try {
+      this.#options.journal.dismiss();
+      this.#isRemovalNoted = true;
+    } catch (error) {
+      // Where that may pass, it is tried again.
+      if (shortageIn(error, this.#options.id) === undefined) throw error;
+    }
+  }
+
   #acquaintance({ core: { state } }: Replica): Acquaintance {
     const { id, journal } = this.#options;
     const { instances = {} } = state.configuration;
@@ -193,6 +207,7 @@ export class Standing {
       clock,
       random,
       ask,
+      markOf: peer => this.#met.get(peer),
       onContacts: () => {
         if (stage.number >= 8) follow();
       },
@@ -215,6 +230,7 @@ export class Standing {
     const follow = () => {
       const { isRemoved, contacts } = replica.core.state;
       peers.follow(isRemoved ? {} : contacts, clock.now());
+      if (isRemoved) this.#noteRemoval();
       this.#tell();
     };
     this.#membership = { cluster, replica, peers };

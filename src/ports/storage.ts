@@ -26,6 +26,8 @@ export interface Recovered {
   readonly entries: readonly Entry[];
   /** The highest commit index that was recorded; every entry up to it is committed. */
   readonly commit: number;
+  /** The node was removed from its cluster once, and so had been a member. */
+  readonly wasMember?: boolean;
 }
 
 /** The size of the log as `status` shows it. */

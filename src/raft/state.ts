@@ -22,6 +22,8 @@ export interface Beginning {
   readonly entries: readonly Entry[];
   /** The highest index known to be committed; those up to it are handed out for applying first of all. */
   readonly commit: number;
+  /** This node was a member once; its log alone may not tell any more. */
+  readonly wasMember?: boolean;
 }
 
 /** A configuration, and the index of the entry that brought it. */
@@ -52,6 +54,8 @@ export class State {
 
   /** That of the base, and those of the entries after it, oldest first: a node uses the latest in its log, committed or not (§6). */
   readonly #configurations: Placed[];
+  /** What was compacted had this node as a member. */
+  #wasMember: boolean;
   #quorum: Quorum;
   #peers: readonly string[];
   #ballot: Ballot;
@@ -77,8 +81,9 @@ export class State {
   #pieces: Install[] = [];
   #begins: Position | undefined;
 
-  constructor({ id, configuration, ballot, base, snapshot = base, entries, commit }: Beginning) {
+  constructor({ id, configuration, ballot, base, snapshot = base, entries, commit, wasMember }: Beginning) {
     this.id = id;
+    this.#wasMember = wasMember === true;
     this.#configurations = [{ index: base.index, configuration }, ...configurationsIn(entries)];
     this.#quorum = quorumOf(this.configuration);
     this.#peers = this.#others();
@@ -163,7 +168,8 @@ export class State {
   get isRemoved(): boolean {
     if (this.isDismissed) return true;
     const isMember = Object.hasOwn(this.configuration.nodes, this.id);
-    return !isMember && this.configurationIndex <= this.#commit && this.knows(this.id);
+    const wasMember = this.#wasMember || this.knows(this.id);
+    return !isMember && wasMember && this.configurationIndex <= this.#commit;
   }
 
   get #latest(): Placed {
@@ -272,6 +278,7 @@ export class State {
       throw new Error(`broken invariant: a snapshot of ${index} in term ${term} is not of this log`);
     this.#snapshot = snapshot;
     this.log.compact(base);
+    this.#noteMembership();
     const folded = this.#configurations.findLastIndex(placed => placed.index <= base);
     this.#configurations.splice(0, folded);
   }
@@ -285,6 +292,7 @@ export class State {
     const { index, term } = snapshot;
     if (index <= this.#commit || this.role === 'leader')
       throw new Error(`broken invariant: ${this.id} would go back to ${index} from ${this.#commit}`);
+    this.#noteMembership();
     const fits = this.log.termAt(index) === term;
     const later = fits ? this.#configurations.filter(placed => placed.index > index) : [];
     this.#configurations.splice(0, Number.POSITIVE_INFINITY, { index, configuration }, ...later);
@@ -303,6 +311,13 @@ export class State {
     this.#handed = index;
     this.#reconfigure();
     return fits;
+  }
+
+  /** Before configurations go: keeps in mind whether one that is committed had this node as a member. */
+  #noteMembership(): void {
+    this.#wasMember ||= this.#configurations.some(
+      ({ index, configuration }) => index <= this.#commit && Object.hasOwn(configuration.nodes, this.id),
+    );
   }
 
   #reconfigure(): void {

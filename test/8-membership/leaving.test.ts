@@ -56,6 +56,15 @@ describe('stage 8: a node that is removed', function () {
     const [gone = ''] = others(leader);
     await cluster.remove(gone, leader);
     await eventually('it knows', async () => (await cluster.status(gone)).removed === true);
+    // It does so still when nothing in its log tells of it any more.
+    const limits = { entries: 1_000_000, bytes: 1_000_000_000, tail: 0 };
+    await cluster.stop(gone);
+    await cluster.start(gone, { limits });
+    expect((await cluster.ask(gone, { op: 'snapshot' })).ok).to.equal(true);
+    expect(await cluster.status(gone)).to.include({ removed: true });
+    await cluster.stop(gone);
+    await cluster.start(gone, { limits });
+    expect(await cluster.status(gone)).to.include({ removed: true });
     expect((await cluster.add(gone, leader)).ok).to.equal(true);
     expect((await cluster.vote(['n1', 'n2', 'n3'], leader)).ok).to.equal(true);
     await eventually('it votes again', async () => (await cluster.status(gone)).role === 'follower');
@@ -67,6 +76,14 @@ describe('stage 8: a node that is removed', function () {
     const [gone = ''] = others(leader);
     await cluster.set(leader, '/a', '1');
     await cluster.agree('n1', 'n2', 'n3');
+    await cluster.stop(gone);
+    cluster.wipe(gone);
+    const nodes = ['n1', 'n2', 'n3'].map(id => ({ id, address: cluster.address(id) }));
+    await cluster.start(gone, { nodes });
+    // A member it is already, and not this one, although it believes so itself.
+    const { error } = await cluster.add(gone, leader);
+    expect(error).to.include({ code: 'CLUSTER_MISMATCH', definite: true });
+    expect(error?.message).to.contain('remove-node');
     expect((await cluster.remove(gone, leader)).ok).to.equal(true);
     await cluster.stop(gone);
     cluster.wipe(gone);
