@@ -148,8 +148,8 @@ export class Membership {
   /** At the leader, once a turn: the step that what is committed now calls for. */
   advance(): void {
     this.#pursue();
-    const { configuration, configurationIndex, commit, quorum, id } = this.#state;
-    if (commit < configurationIndex) return;
+    const { configuration, configurationIndex, commit, leadsFrom, quorum, id } = this.#state;
+    if (commit < configurationIndex || commit < leadsFrom) return;
     if (configuration.old !== undefined) this.#adopt(finalConfiguration(configuration));
     else if (!quorum.has(id)) this.#beginToRetire();
   }

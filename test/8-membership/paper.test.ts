@@ -124,6 +124,27 @@ describe('stage 8: one change at a time (§6, thesis §4.1)', () => {
     expect(cluster.core('n1').obstacle).to.equal(undefined);
   });
 
+  it('a new leader finishes one only behind its no-op, though it knows that the joint configuration is committed', () => {
+    const cluster = ledCluster();
+    cluster.change('n1', ['n2', 'n3', 'n4'], ['n2', 'n3', 'n4']);
+    cluster.deliverRound();
+    cluster.deliverRound();
+    const joint = cluster.core('n1').state.commit;
+    for (const id of ['n2', 'n3', 'n4']) cluster.drop('n1', id);
+    cluster.tick('n1', cluster.timing.heartbeatTicks);
+    cluster.deliver('n1', 'n2');
+    cluster.crash('n1');
+    for (const id of ['n3', 'n4']) cluster.drop('n1', id);
+    expect(cluster.core('n2').state).to.include({ commit: joint, configurationIndex: joint });
+    for (const id of ['n3', 'n4']) cluster.tick(id, cluster.timing.electionTicks);
+    cluster.timeOut('n2');
+    for (let round = 0; round < 4; round += 1) cluster.deliverRound();
+    expect(cluster.leaders).to.deep.equal(['n2']);
+    expect(cluster.entries('n2').at(-1)).to.include({ index: joint + 1, command: null });
+    cluster.deliverAll();
+    expect(cluster.core('n2').state.configuration).to.deep.equal(membersOf(['n2', 'n3', 'n4']));
+  });
+
   it('none is begun by a node that does not lead, nor by a leader that hands over', () => {
     const cluster = ledCluster();
     expect(cluster.core('n2').obstacle).to.equal('not-leading');
