@@ -11,7 +11,7 @@ export class SimFile {
   #size = 0;
   /** The first bytes that are on the disk for certain, as they are seen. */
   #synced = 0;
-  /** What the disk still has where the file was cut below what is synced, until the next sync. */
+  /** What the disk still has where the file was cut or written over below what is synced, until the next sync. */
   #before: Buffer | undefined;
   readonly #syncing = new Set<Syncing>();
 
@@ -29,7 +29,7 @@ export class SimFile {
   }
 
   write(source: Buffer, offset: number, length: number, position: number): void {
-    if (position < this.#synced) this.truncate(position);
+    if (position < this.#synced) this.#forsake(position);
     const size = Math.max(this.#size, position + length);
     if (size > this.#bytes.length) {
       const larger = Buffer.alloc(Math.max(size, this.#bytes.length * 2));
@@ -41,13 +41,18 @@ export class SimFile {
   }
 
   truncate(length: number): void {
-    if (length < this.#synced) {
-      this.#before ??= Buffer.from(this.#bytes.subarray(0, this.#synced));
-      this.#synced = length;
-    }
-    for (const sync of this.#syncing) sync.size = Math.min(sync.size, length);
+    this.#forsake(length);
     this.#bytes.fill(0, length, this.#size);
     this.#size = length;
+  }
+
+  /** What the disk has from here on is no longer what is seen. */
+  #forsake(position: number): void {
+    if (position < this.#synced) {
+      this.#before ??= Buffer.from(this.#bytes.subarray(0, this.#synced));
+      this.#synced = position;
+    }
+    for (const sync of this.#syncing) sync.size = Math.min(sync.size, position);
   }
 
   beginSync(): Syncing {
