@@ -14,7 +14,7 @@ function errorOf({ outcome }: Asked): Failure | undefined {
 describe('a leader that cannot commit', () => {
   it('takes on as many bytes as it may hold, answers BUSY to the rest, and goes on when it can commit', function () {
     this.timeout(300_000);
-    const director = new Director(3, undefined, 16 * MIB);
+    const director = new Director({ size: 3, segmentBytes: 16 * MIB });
     const violation = play(director, () => {
       const leader = director.node(1);
       director.start();

@@ -1,10 +1,14 @@
 import type { NodeMessage } from '../../src/node/raft-codec.ts';
+import type { KeyOp } from '../../src/wire/key-ops.ts';
 import type { KeyChange, Request } from '../../src/wire/ops.ts';
 import type { Outcome } from '../../src/wire/reply.ts';
 import { marked } from './ledger.ts';
 import type { SimNode } from './sim-node.ts';
+import type { SimWatcher } from './sim-watcher.ts';
 import { Violation } from './violation.ts';
-import { type Filter, World } from './world.ts';
+import { type Filter, World, type WorldOptions } from './world.ts';
+
+export type DirectorOptions = Pick<WorldOptions, 'size' | 'segmentBytes' | 'limits' | 'trace'>;
 
 /** A request of a scenario, and its answer once there is one. */
 export interface Asked {
@@ -30,8 +34,8 @@ export class Director {
   #count = 0;
   #bans: Filter[] = [];
 
-  constructor(size: number, trace: ((line: string) => void) | undefined, segmentBytes = 200_000) {
-    this.world = new World({ seed: 1, size, trace, segmentBytes });
+  constructor(options: DirectorOptions) {
+    this.world = new World({ segmentBytes: 200_000, ...options, seed: 1 });
     this.world.filter = (from, to, message) => this.#bans.every(passes => passes(from, to, message));
   }
 
@@ -45,6 +49,35 @@ export class Director {
 
   start(): void {
     for (const node of this.nodes) this.world.start(node);
+  }
+
+  /** One more machine, whose node is made a learner of the cluster and gets all that the others have. */
+  join(leader: SimNode): SimNode {
+    const node = this.world.machines.join();
+    this.world.start(node);
+    this.add(leader, node);
+    return node;
+  }
+
+  /** Makes a node that waits a learner, and waits until it has all that the others have. */
+  add(leader: SimNode, { id, address }: SimNode): void {
+    this.done(
+      this.ask(leader, { op: 'add-learner', node: { id, address } }),
+      `${id} becomes a learner, which`,
+    );
+    this.level();
+  }
+
+  /** Asks for other voters, whether or not they could be reached. */
+  vote(leader: SimNode, voters: readonly SimNode[]): Asked {
+    return this.ask(leader, { op: 'change-membership', members: voters.map(({ id }) => id), force: true });
+  }
+
+  /** Somebody who watches a prefix at one node, and at another when told to: `at` says at which. */
+  watch(prefix: string, at: () => readonly SimNode[]): SimWatcher {
+    const watcher = this.world.addWatcher('w', prefix);
+    watcher.settle(at);
+    return watcher;
   }
 
   /** Lets time pass. */
@@ -126,12 +159,42 @@ export class Director {
     return this.change(node, { op: 'set', key, value });
   }
 
+  transact(node: SimNode, steps: readonly KeyOp[]): Asked {
+    this.#count += 1;
+    // biome-ignore lint/suspicious/noThenProperty: a field of the protocol
+    return this.ask(node, { op: 'txn', if: [marked(`s${this.#count}`)], then: steps });
+  }
+
+  /** Opens a session; returns its number. */
+  open(node: SimNode, ttl: number): number {
+    return this.#granted(node, { op: 'session', ttl }, 'session');
+  }
+
+  /** Asks for a lease; returns its number. */
+  grant(node: SimNode, ttl: number): number {
+    return this.#granted(node, { op: 'grant', ttl }, 'lease');
+  }
+
+  #granted(node: SimNode, request: Request, what: string): number {
+    const asked = this.ask(node, request);
+    this.done(asked, `a ${what}`);
+    return asked.outcome?.ok === true ? Number(asked.outcome[what]) : 0;
+  }
+
   ask(node: SimNode, request: Request): Asked {
     const asked: Asked = { outcome: undefined };
     this.world.ask(node, request, outcome => {
       asked.outcome = outcome;
     });
     return asked;
+  }
+
+  /** Waits for an answer that says that it was refused, and with which code. */
+  refused(asked: Asked, code: string, what: string): void {
+    this.until(() => asked.outcome !== undefined, `${what} is answered`);
+    const { outcome } = asked;
+    const isSo = outcome?.ok === false && outcome.error.code === code;
+    this.expect(isSo, `${what} is refused with ${code}, not ${JSON.stringify(outcome)}`);
   }
 
   /** Waits for an answer that says that it was done. */
@@ -158,6 +221,10 @@ export class Director {
     for (const road of this.world.machines.network.roads) road.mend();
   }
 
+  level(): void {
+    this.until(() => this.world.isLevel, 'all members are level', 20_000);
+  }
+
   /** Mends everything, starts everyone, and waits for the nodes to be equal. */
   recover(): void {
     this.mend();
@@ -166,7 +233,7 @@ export class Director {
       node.process?.loop.resume();
       this.world.start(node);
     }
-    this.until(() => this.world.isLevel, 'all nodes are level again', 20_000);
+    this.level();
     this.world.finalChecks();
     this.expect(true, 'nothing was violated');
   }

@@ -1,6 +1,7 @@
 import { entryLine } from '../../src/node/record.ts';
 import { type Configuration, isConfiguration, NO_CONFIGURATION } from '../../src/raft/configuration.ts';
 import type { Entry, Position } from '../../src/raft/entry.ts';
+import type { State } from '../../src/raft/state.ts';
 import type { Raft } from '../../stages/8-membership/raft.ts';
 import type { Ledger } from './ledger.ts';
 import type { SimNode } from './sim-node.ts';
@@ -108,6 +109,21 @@ export class Invariants {
       this.#checkShape(id, entry, terms.at(-1) ?? 0);
       terms.push(entry.term);
     }
+    this.#checkConfiguration(id, state, terms);
+  }
+
+  /** A node goes by the latest configuration in its log; where an entry with one is gone, by the one before (§6). */
+  #checkConfiguration(
+    id: string,
+    { log, configuration, configurationIndex }: State,
+    terms: readonly number[],
+  ) {
+    const index = this.#configured.findLast(at => this.#configurationAt(at, terms) !== undefined) ?? 0;
+    const isSame =
+      index > log.base.index ? configurationIndex === index : configurationIndex <= log.base.index;
+    if (isSame) return;
+    const words = `${id} goes by ${JSON.stringify(configuration)} of entry ${configurationIndex}; its log has one at ${index}`;
+    violated('a node goes by the latest configuration in its log (§6)', words);
   }
 
   /** What a snapshot stands for, and a log begins behind, is committed. */

@@ -1,16 +1,7 @@
-import {
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Plant } from './plants.ts';
+import type { Plant } from './plants/plant.ts';
 import { CORES, Crew, spread } from './pool.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { FAULT } from './violation.ts';
@@ -48,8 +39,10 @@ export function plantedFile(plant: Plant): string {
 /** Makes a copy of the compiled simulator and production code with one mistake in it, and removes it after use. */
 async function withPlanted<T>(plant: Plant, use: (tree: string) => Promise<T>): Promise<T> {
   const tree = join(DIST, 'planted', `${process.pid}-${plant.name.replaceAll(/\W+/g, '-')}`);
+  const { caughtBy } = plant;
+  const parts = typeof caughtBy === 'string' ? PARTS : [...PARTS, dirname(caughtBy.file)];
   try {
-    for (const part of PARTS.filter(folder => existsSync(join(DIST, folder)))) {
+    for (const part of parts) {
       for (const entry of readdirSync(join(DIST, part), { recursive: true, withFileTypes: true })) {
         if (!entry.isFile() || !entry.name.endsWith('.js')) continue;
         const from = join(entry.parentPath, entry.name);
@@ -74,31 +67,49 @@ function isCatch({ finding }: Result): boolean {
   return finding !== undefined && finding.property !== FAULT;
 }
 
-/** What fails on the code as it is catches nothing. */
-async function mustPass(task: Task): Promise<void> {
-  const crew = new Crew();
-  try {
-    const { finding } = await crew.perform(task);
-    if (finding !== undefined)
-      throw new Error(`without any mistake planted, ${JSON.stringify(task)}: ${finding.message}`);
-  } finally {
-    await crew.end();
+/** The code as it is: what fails there catches nothing. */
+class Original {
+  readonly #crew = new Crew();
+  readonly #results = new Map<string, Promise<Result>>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  async mustPass(task: Task): Promise<void> {
+    const words = JSON.stringify(task);
+    const { finding } = await (this.#results.get(words) ?? this.#perform(words, task));
+    if (finding !== undefined) throw new Error(`without any mistake planted, ${words}: ${finding.message}`);
+  }
+
+  /** One after the other, each once. */
+  #perform(words: string, task: Task): Promise<Result> {
+    const result = this.#last.then(() => this.#crew.perform(task));
+    this.#last = result;
+    this.#results.set(words, result);
+    return result;
+  }
+
+  end(): Promise<void> {
+    return this.#crew.end();
   }
 }
 
-/** Runs every scenario, and then seeds, on code with a mistake in it until one catches it. */
-export function tryPlant(plant: Plant, seeds: number): Promise<Catch> {
+export interface Hunt {
+  /** Where its own scenario does not catch a mistake: goes on with all the others, and then with so many seeds. */
+  readonly others?: number;
+}
+
+/** Runs code with a mistake in it until something catches it. */
+function tryPlant(plant: Plant, { others }: Hunt, original: Original): Promise<Catch> {
   return withPlanted(plant, async tree => {
     const began = performance.now();
     const crew = new Crew(pathToFileURL(join(tree, 'test/simulator/worker.js')));
     let runs = 0;
     try {
-      for (const task of tasks(seeds)) {
+      for (const task of tasks(plant, others)) {
         runs += 1;
         const result = await crew.perform(task);
         if (!isCatch(result)) continue;
         const took = performance.now() - began;
-        await mustPass(task);
+        await original.mustPass(task);
         return { plant, by: task, finding: result.finding, took, runs };
       }
       return { plant, by: undefined, finding: undefined, took: performance.now() - began, runs };
@@ -108,19 +119,27 @@ export function tryPlant(plant: Plant, seeds: number): Promise<Catch> {
   });
 }
 
-function* tasks(seeds: number): Generator<Task> {
-  for (const { name } of SCENARIOS) yield { kind: 'scenario', name };
+function* tasks({ caughtBy }: Plant, seeds: number | undefined): Generator<Task> {
+  if (typeof caughtBy === 'string') yield { kind: 'scenario', name: caughtBy };
+  else yield { kind: 'test', ...caughtBy };
+  if (seeds === undefined) return;
+  for (const { name } of SCENARIOS) if (name !== caughtBy) yield { kind: 'scenario', name };
   for (let seed = 1; seed <= seeds; seed += 1) yield { kind: 'seed', seed };
 }
 
 /** Tries plants on all cores. */
 export async function tryPlants(
   plants: readonly Plant[],
-  seeds: number,
+  hunt: Hunt,
   onCatch: (caught: Catch) => void,
 ): Promise<void> {
-  await spread(plants, CORES, async plant => {
-    onCatch(await tryPlant(plant, seeds));
-    return 'go on';
-  });
+  const original = new Original();
+  try {
+    await spread(plants, CORES, async plant => {
+      onCatch(await tryPlant(plant, hunt, original));
+      return 'go on';
+    });
+  } finally {
+    await original.end();
+  }
 }

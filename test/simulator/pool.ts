@@ -26,8 +26,9 @@ export class Crew {
         end();
       };
       const onMessage = (result: Result) => done(() => resolve(result));
-      const onError = (error: Error) => done(() => reject(error));
-      const words = `${JSON.stringify(task)} has not ended after ${PATIENCE / 1_000} s`;
+      const onError = (error: Error) =>
+        done(() => reject(new Error(`${JSON.stringify(task)}: ${error.message}`, { cause: error })));
+      const words = `not ended after ${PATIENCE / 1_000} s`;
       const late = setTimeout(() => onError(new Error(words)), PATIENCE);
       worker.on('message', onMessage);
       worker.on('error', onError);

@@ -1,7 +1,7 @@
 import type { Tally } from './history.ts';
 import { ALL_DEEDS, type Deed } from './operator.ts';
 import { ALL_FAULTS, type Fault } from './storm.ts';
-import type { Result } from './worker.ts';
+import type { Result, Task } from './worker.ts';
 
 /** What many seeds came to, on one page. */
 export class Summary {
@@ -67,12 +67,14 @@ export class Summary {
   }
 }
 
+/** What a task is, in a few words. */
+export function nameOf(task: Task): string {
+  if (task.kind === 'seed') return `seed ${task.seed}`;
+  return task.kind === 'scenario' ? task.name : `${task.file}: ${task.title}`;
+}
+
 /** What broke, and how to see it happen again. */
 export function describeFinding({ task, finding }: Result): string {
-  const replay =
-    task.kind === 'seed'
-      ? `npm run sim -- --seed ${task.seed} --trace`
-      : `npm run sim -- --scenario "${task.name}" --trace`;
-  const which = task.kind === 'seed' ? `seed ${task.seed}` : task.name;
-  return `FAILED ${which}: ${finding?.message}\n  replay: ${replay}`;
+  const flags = task.kind === 'seed' ? `--seed ${task.seed}` : `--scenario "${nameOf(task)}"`;
+  return `FAILED ${nameOf(task)}: ${finding?.message}\n  replay: npm run sim -- ${flags} --trace`;
 }

@@ -259,9 +259,11 @@ export class World {
     this.#clients.push(new AppClient(this.#clientOptions(name, habits)));
   }
 
-  addWatcher(name: string, prefix: string): void {
+  addWatcher(name: string, prefix: string): SimWatcher {
     const { ledger } = this;
-    this.watchers.push(new SimWatcher({ ...this.#surroundings(), name, prefix, ledger }));
+    const watcher = new SimWatcher({ ...this.#surroundings(), name, prefix, ledger });
+    this.watchers.push(watcher);
+    return watcher;
   }
 
   #clientOptions(name: string, habits: Habits): SimClientOptions {

@@ -2,22 +2,10 @@ import type { NodeMessage } from '../../../src/node/raft-codec.ts';
 import type { Director } from '../director.ts';
 import type { Scenario } from '../scenarios.ts';
 import type { SimNode } from '../sim-node.ts';
+import { goesBeyond, isAppend, lastOf } from './entries.ts';
 
 /** A value that fills a probing message by itself, so that what follows it travels apart. */
 const LARGE = 'x'.repeat(5_000);
-
-function lastOf({ raft }: SimNode): number {
-  return raft?.state.log.last.index ?? 0;
-}
-
-function isAppend(message: NodeMessage): message is NodeMessage & { type: 'append' } {
-  return message.type === 'append';
-}
-
-/** Whether a message brings an entry beyond an index. */
-function goesBeyond(message: NodeMessage, index: number): boolean {
-  return isAppend(message) && message.entries.some(entry => entry.index > index);
-}
 
 /** Figure 8 of the paper, from (a) to (d): an entry of an old term on a majority, which is not committed by that. */
 function figure8(director: Director): void {

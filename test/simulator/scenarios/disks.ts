@@ -133,6 +133,33 @@ function blackouts(director: Director): void {
   director.recover();
 }
 
+/** A large record is cut off by a loss of power, and smaller ones take its place: nothing of it may stay behind them. */
+function tornTail(director: Director): void {
+  const { world } = director;
+  const [leader, torn] = [director.node(1), director.node(3)];
+  director.start();
+  for (let round = 0; round < 4; round += 1) {
+    director.establish(torn);
+    director.elapse(200);
+    torn.disk.stalls = path => path.endsWith('.ndjson');
+    director.isolate(torn);
+    director.set(torn, '/large', 'x'.repeat(4_000));
+    director.elapse(20);
+    world.losePower(torn);
+    director.establish(leader);
+    torn.disk.unstall();
+    director.mend();
+    world.start(torn);
+    for (let count = 0; count < 4; count += 1)
+      director.done(director.set(leader, `/${count}`, 'x'.repeat(100)), 'a small change');
+    director.level();
+    world.kill(torn);
+    world.start(torn);
+    director.level();
+  }
+  director.recover();
+}
+
 /** More than anyone keeps in memory is missing at a follower: it comes from the leader's disk. */
 function fromDisk(director: Director): void {
   const [leader, follower] = [director.node(1), director.node(3)];
@@ -160,6 +187,12 @@ export const DISK_SCENARIOS: readonly Scenario[] = [
   { name: 'the power may go in the first moments of a cluster', size: 3, play: firstMoments },
   { name: 'a vote may reach the disk before the first entry does', size: 5, play: voteBeforeTheFirstEntry },
   { name: 'all power may go at once, again and again', size: 3, segmentBytes: 500, play: blackouts },
+  {
+    name: 'nothing stays of a record that a loss of power cut off',
+    size: 3,
+    segmentBytes: 500,
+    play: tornTail,
+  },
   {
     name: 'what is too old for memory comes from the disk',
     size: 3,

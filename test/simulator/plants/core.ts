@@ -1,0 +1,163 @@
+import type { Plant } from './plant.ts';
+
+const ELECTION = 'stages/6-election/election.js';
+const REPLICATION = 'stages/4-log-replication/replication.js';
+const HEARTBEATS = 'stages/5-heartbeats/heartbeats.js';
+
+/** Mistakes in elections, in replication, and in what a word from a majority is good for. */
+export const CORE_PLANTS: readonly Plant[] = [
+  {
+    name: 'a vote is told before it is durable',
+    file: ELECTION,
+    find: "state.sendDurable(from, { type: 'vote'",
+    replace: "state.send(from, { type: 'vote'",
+    caughtBy: 'nobody votes twice in a term, not even across a restart',
+  },
+  {
+    name: 'votes are asked for before the own one is durable',
+    file: ELECTION,
+    find: 'state.sendDurable(voter, request)',
+    replace: 'state.send(voter, request)',
+    caughtBy: 'nobody votes twice in a term, not even across a restart',
+  },
+  {
+    name: 'two votes in one term',
+    file: ELECTION,
+    find: 'state.vote === from || (state.vote === null && state.leader === null)',
+    replace: 'true',
+    caughtBy: 'nobody votes twice in a term, not even across a restart',
+  },
+  {
+    name: 'a vote for a log that is behind',
+    file: ELECTION,
+    find: 'const granted = isFree && isUpToDate;',
+    replace: 'const granted = isFree;',
+    caughtBy: 'a longer log of an older term does not lead',
+  },
+  {
+    name: 'the longer log counts as the more up to date',
+    file: ELECTION,
+    find: 'lastTerm > last.term || (lastTerm === last.term && lastIndex >= last.index)',
+    replace: 'lastIndex >= last.index',
+    caughtBy: 'a longer log of an older term does not lead',
+  },
+  {
+    name: 'a later term is not adopted',
+    file: ELECTION,
+    find: 'this.#follow(message.term, null);',
+    replace: "if (message.type !== 'append') this.#follow(message.term, null);",
+    caughtBy: 'a new leader commits what it finds, though nobody asks for anything',
+  },
+  {
+    name: 'votes of an earlier campaign count',
+    file: ELECTION,
+    find: 'this.#votes.clear();',
+    replace: '',
+    caughtBy: 'a leader that slept through an election shows nothing stale when it wakes',
+  },
+  {
+    name: 'a node helps to depose a leader that it hears',
+    file: ELECTION,
+    find: 'if (!message.transfer && this.#hearsLeader())\n                    return false;',
+    replace: '',
+    caughtBy: 'nobody helps to depose a leader that it hears',
+  },
+  {
+    name: 'a node raises its term before it knows that it would be elected',
+    file: ELECTION,
+    find: 'this.#campaign(true, false);',
+    replace: 'this.#campaign(false, false);',
+    caughtBy: 'a node that was alone comes back without an election',
+  },
+  {
+    name: 'entries of earlier terms are committed by counting',
+    file: REPLICATION,
+    find: 'if (index <= state.commit || log.termAt(index) !== state.term)',
+    replace: 'if (index <= state.commit)',
+    caughtBy: 'an entry of an earlier term is not committed by being on a majority (Figure 8)',
+  },
+  {
+    name: 'a leader begins without a no-op',
+    file: 'stages/8-membership/raft.js',
+    find: 'this.state.leadsFrom = this.#replication.propose([NO_OP]);',
+    replace: '',
+    caughtBy: 'a new leader commits what it finds, though nobody asks for anything',
+  },
+  {
+    name: 'a leader reads before its no-op is committed',
+    file: HEARTBEATS,
+    find: 'this.#asked.length > 0 && state.commit >= state.leadsFrom',
+    replace: 'this.#asked.length > 0',
+    caughtBy: 'a read at a new leader waits for its no-op',
+  },
+  {
+    name: 'entries are acknowledged before they are durable',
+    file: REPLICATION,
+    find: "state.sendDurable(from, { type: 'appended', term, match });",
+    replace: "state.send(from, { type: 'appended', term, match });",
+    caughtBy: 'a new leader commits what it finds, though nobody asks for anything',
+  },
+  {
+    name: 'a leader counts its own entries before they are durable',
+    file: REPLICATION,
+    find: 'id === state.id ? state.durable',
+    replace: 'id === state.id ? log.last.index',
+    caughtBy: 'all power may go at once, again and again',
+  },
+  {
+    name: 'an old message truncates entries that match',
+    file: REPLICATION,
+    find: 'const fresh = entries.findIndex(entry => log.termAt(entry.index) !== entry.term);',
+    replace: 'const fresh = entries.length > 0 ? 0 : -1;',
+    caughtBy: 'messages of the past change nothing',
+  },
+  {
+    name: 'entries that conflict are not truncated',
+    file: REPLICATION,
+    find: 'const fresh = entries.findIndex(entry => log.termAt(entry.index) !== entry.term);',
+    replace: 'const fresh = entries.findIndex(entry => entry.index > log.last.index);',
+    caughtBy: 'a configuration that is replaced in the log counts no more',
+  },
+  {
+    name: 'the term before the entries is not compared',
+    file: REPLICATION,
+    find: 'if (log.termAt(prevIndex) !== prevTerm)',
+    replace: 'if (log.termAt(prevIndex) === undefined)',
+    caughtBy: 'an entry of an earlier term is not committed by being on a majority (Figure 8)',
+  },
+  {
+    name: 'a follower commits what no message has verified',
+    file: REPLICATION,
+    find: 'state.commitTo(Math.min(commit, match));',
+    replace: 'state.commitTo(Math.min(commit, log.last.index));',
+    caughtBy: 'a follower commits no more than a message has verified',
+  },
+  {
+    name: 'a heartbeat tells a commit index beyond what the follower holds',
+    file: HEARTBEATS,
+    find: 'const commit = Math.min(state.commit, progress.match);',
+    replace: 'const commit = state.commit;',
+    caughtBy: 'a longer log of an older term does not lead',
+  },
+  {
+    name: 'the commit index goes back',
+    file: 'src/raft/state.js',
+    find: 'if (index > this.#commit)',
+    replace: '',
+    caughtBy: 'messages of the past change nothing',
+  },
+  {
+    name: 'a read is answered without a majority',
+    file: HEARTBEATS,
+    find: 'if (!quorum.agrees(voter => voter === id',
+    replace: 'if (!quorum.agrees(voter => true',
+    caughtBy: 'a leader that slept through an election shows nothing stale when it wakes',
+  },
+  {
+    name: 'a read is granted at an index from before it was asked',
+    file: HEARTBEATS,
+    find: 'this.#rounds.push({ number: this.#round, index: state.commit, reads: this.#asked });',
+    replace: 'this.#rounds.push({ number: this.#round - 1, index: state.commit, reads: this.#asked });',
+    caughtBy: 'answers to an earlier round do not confirm a read',
+  },
+];
