@@ -5,6 +5,7 @@ import { Call, type Fields } from './call.ts';
 import { ClientError } from './client-error.ts';
 import { parseTargets } from './dial.ts';
 import { Exchange } from './exchange.ts';
+import { Kept } from './kept.ts';
 import type {
   CallOptions,
   ChangeOptions,
@@ -67,8 +68,6 @@ export { ClientError, RaftlineError };
 
 /** Milliseconds that a request may take when nobody says. */
 const TIMEOUT = 5_000;
-/** Milliseconds that a client which is closed gives the cluster to take back its leases. */
-const FAREWELL = 1_000;
 
 /**
  * A client of one cluster, to which nothing is sent before the first request.
@@ -81,8 +80,7 @@ export class Client {
   readonly #exchange: Transport;
   readonly #scheme: string;
   readonly #timeout: number;
-  /** Leases, caches and the like, which end with the client. */
-  readonly #kept = new Set<() => Promise<void>>();
+  readonly #kept = new Kept();
   readonly #wire: Wire;
   #closing: Promise<void> | undefined;
 
@@ -100,10 +98,7 @@ export class Client {
       timeout: this.#timeout,
       request: (op, fields, callOptions) => this.request(op, fields, callOptions),
       open: (op, fields, listener) => this.#exchange.open(op, fields, this.#timeout, listener),
-      keep: end => {
-        this.#kept.add(end);
-        return () => this.#kept.delete(end);
-      },
+      keep: end => this.#kept.add(end),
     };
   }
 
@@ -309,20 +304,8 @@ export class Client {
    * with `definite: false` where a change was sent.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#letGo().then(() => this.#exchange.close());
+    this.#closing ??= this.#kept.end().then(() => this.#exchange.close());
     return this.#closing;
-  }
-
-  async #letGo(): Promise<void> {
-    if (this.#kept.size === 0) return;
-    const ends = Promise.allSettled([...this.#kept].map(end => end()));
-    // What the cluster does not take back in this time ends by itself.
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, FAREWELL);
-    });
-    await Promise.race([ends, patience]);
-    clearTimeout(timer);
   }
 }
 

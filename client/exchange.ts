@@ -3,6 +3,7 @@ import type { Success } from '../src/wire/reply.ts';
 import type { Call, Fields } from './call.ts';
 import { type ClientError, localError, replyError } from './client-error.ts';
 import type { Dial, Link, LinkOwner, Reply } from './link.ts';
+import { Outbox } from './outbox.ts';
 import { pause, Roster } from './roster.ts';
 import { Session, type SessionOwner } from './session.ts';
 import { Signals } from './signals.ts';
@@ -51,14 +52,8 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
   #link: Link | undefined;
   /** That one, and those left for a better one, which stay until their last reply is there. */
   readonly #links = new Set<Link>();
-  /** Calls to be sent, in order. */
-  #queue: Call[] = [];
-  /** Calls that wait before they are sent again. */
-  readonly #paused = new Set<Call>();
+  readonly #outbox = new Outbox();
   readonly #signals = new Signals((call, signal) => this.#abort(call, signal));
-  #nextId = 1;
-  /** Requests of our own count downwards, so that the caller's have the numbers that they would have without. */
-  #nextOwnId = -1;
   #dialAt = 0;
   #isFlushPlanned = false;
   #sweeper: NodeJS.Timeout | undefined;
@@ -101,7 +96,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
   }
 
   release(call: Call): void {
-    this.#queue.push(call);
+    this.#outbox.push(call);
     this.#planFlush();
   }
 
@@ -123,20 +118,13 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
     this.#isClosed = true;
     clearInterval(this.#sweeper);
     this.#streams.shutDown();
-    for (const call of this.#unsent()) call.fail(closed(call, call.unansweredBy));
-    this.#queue = [];
-    this.#paused.clear();
+    const unsent = [...this.#outbox.takeAll(), ...(this.#session?.held ?? [])];
+    for (const call of unsent) if (!call.isSettled) call.fail(closed(call, call.unansweredBy));
     for (const link of this.#links) {
       for (const call of link.inFlight.values()) call.fail(closed(call, link.name));
       link.inFlight.clear();
       link.destroy('was left');
     }
-  }
-
-  /** Calls that are on no link at the moment. */
-  #unsent(): Call[] {
-    const all = [...this.#queue, ...this.#paused, ...(this.#session?.held ?? [])];
-    return all.filter(call => !call.isSettled);
   }
 
   /** All that a turn of the event loop has brought leaves in one write. */
@@ -150,30 +138,10 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
   }
 
   #flush(): void {
-    if (this.#queue.length === 0 || this.#isClosed) return;
+    if (this.#outbox.isEmpty || this.#isClosed) return;
     const link = this.#link;
     if (link === undefined) this.#dialWhenDue(performance.now());
-    else if (link.isOpen) this.#sendTo(link);
-  }
-
-  /** Sends from the queue while there is room; the rest waits for `drained`, and so do its callers' promises. */
-  #sendTo(link: Link): void {
-    const now = performance.now();
-    const queue = this.#queue;
-    let room = link.room;
-    let text = '';
-    let at = 0;
-    for (; at < queue.length && room > 0; at += 1) {
-      const call = queue[at];
-      if (call === undefined || call.isSettled) continue;
-      const id = call.isOwn ? this.#nextOwnId-- : this.#nextId++;
-      const line = call.line(id, now);
-      room -= line.length;
-      text += line;
-      link.inFlight.set(id, call);
-    }
-    this.#queue = at === queue.length ? [] : queue.slice(at);
-    if (text !== '') link.write(text);
+    else if (link.isOpen) this.#outbox.sendTo(link);
   }
 
   #dialWhenDue(now: number): void {
@@ -221,7 +189,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
     }
     call.lastError = error;
     call.notBefore = now + wait;
-    if (wait > 0) this.#paused.add(call);
+    if (wait > 0) this.#outbox.pause(call);
     else this.#enqueue(call);
   }
 
@@ -252,7 +220,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
 
   unwatch(link: Link, watch: number): void {
     if (link.isOpen && !this.#isClosed)
-      link.write(`{"id":${this.#nextOwnId--},"op":"unwatch","watch":${watch}}\n`);
+      link.write(`{"id":${this.#outbox.ownId()},"op":"unwatch","watch":${watch}}\n`);
   }
 
   /** Closes a connection that was left for a better one, once it owes no reply. */
@@ -277,7 +245,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
     }
     for (const call of unanswered) {
       if (!call.isSafe) call.unansweredBy = link.name;
-      if (call.isRepeatable) this.#queue.push(call);
+      if (call.isRepeatable) this.#outbox.push(call);
       else call.fail(outcomeUnknown(call, link.name, why));
     }
     this.#streams.leave(link, why);
@@ -287,8 +255,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
 
   /** Every address has failed in turn: what waits is told so, and the next request begins afresh. */
   #giveUp(): void {
-    const waiting = [...(this.#session?.held ?? []), ...this.#queue];
-    this.#queue = [];
+    const waiting = [...(this.#session?.held ?? []), ...this.#outbox.takeQueue()];
     for (const call of waiting) if (!call.isSettled) call.fail(this.#unreachable(call));
     this.#session?.advance();
     this.#roster.forgive();
@@ -297,20 +264,14 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
 
   #sweep(): void {
     const now = performance.now();
-    for (const call of this.#paused) {
-      if (call.isSettled) this.#paused.delete(call);
-      else if (call.notBefore <= now) {
-        this.#paused.delete(call);
-        this.#enqueue(call);
-      }
-    }
-    for (const call of this.#queue) if (!call.isSettled && call.deadline <= now) this.#overdueUnsent(call);
+    for (const call of this.#outbox.rested(now)) this.#enqueue(call);
+    for (const call of this.#outbox.overdue(now)) this.#overdueUnsent(call);
     for (const call of this.#session?.held ?? []) this.#sweepHeld(call, now);
     for (const link of this.#links) this.#sweepLink(link, now);
-    this.#queue = this.#queue.filter(call => !call.isSettled);
+    this.#outbox.tidy();
     this.#session?.advance();
     this.#flush();
-    if (this.#queue.length === 0 && this.#paused.size === 0 && this.#isQuiet()) {
+    if (this.#outbox.isIdle && this.#isQuiet()) {
       clearInterval(this.#sweeper);
       this.#sweeper = undefined;
     }
@@ -341,7 +302,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
       link.inFlight.delete(id);
       if (!call.isSafe) call.unansweredBy = link.name;
       if (isOverdue) call.fail(overdue(call, link.name));
-      else this.#queue.push(call);
+      else this.#outbox.push(call);
     }
     this.#leaveIfIdle(link);
   }
