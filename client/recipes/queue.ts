@@ -1,4 +1,4 @@
-import { ClientError } from '../client-error.ts';
+import { ClientError, localError } from '../client-error.ts';
 import type { CallOptions, KeepOptions } from '../options.ts';
 import type { Entry, PageReply, SetReply } from '../results.ts';
 import { pause } from '../roster.ts';
@@ -24,22 +24,14 @@ export class Queue {
     this.#directory = directory;
   }
 
-  /** Waits for its turn, behind all who came before. */
+  /** Waits for its turn, behind all who came before. Whoever loses a place in the line goes to its end, at once. */
   async enter(value: string, { ttl = TTL, signal }: KeepOptions): Promise<Place> {
     for (;;) {
-      const lease = await Lease.grant(this.#wire, ttl, signal && { signal });
-      const until = anyOf(signal, lease.lost);
-      try {
-        const place = await this.#stand(lease, value, until);
-        if (place !== undefined) return place;
-      } catch (error) {
-        letGo(lease);
-        if (signal?.aborted) throw interrupted('lock', signal);
-        // Whoever lost a place in the line, not what was held, goes to its end.
-        if (!lease.lost.aborted) throw error;
-        continue;
-      }
-      letGo(lease);
+      const place = await this.#stand(value, ttl, signal);
+      if (place === undefined) continue;
+      if (await this.#reaches(place, signal)) return place;
+      if (place.isReleased) throw localError('SHUTTING_DOWN', 'this client is closed', { op: 'lock' });
+      void place.release();
     }
   }
 
@@ -49,33 +41,45 @@ export class Queue {
     return entries.sort(byCreation)[0];
   }
 
-  async #stand(lease: Lease, value: string, signal: AbortSignal): Promise<Place | undefined> {
+  /** Puts a key at the end of the line; undefined when its lease was lost meanwhile. */
+  async #stand(value: string, ttl: number, signal: AbortSignal | undefined): Promise<Place | undefined> {
+    const lease = await Lease.grant(this.#wire, ttl, signal && { signal });
     const key = `${this.#directory}${lease.id}`;
     const fields = { key, value, lease: lease.id, if: { absent: true } };
-    const { mod } = (await this.#wire.request('set', fields, { signal })) as SetReply;
-    return (await this.#isTurn(key, mod, signal)) ? new Place(this.#wire, lease, key, mod) : undefined;
+    try {
+      const options = { signal: anyOf(signal, lease.lost) };
+      const { mod } = (await this.#wire.request('set', fields, options)) as SetReply;
+      return new Place(this.#wire, lease, key, mod);
+    } catch (error) {
+      letGo(lease);
+      if (signal?.aborted) throw interrupted('lock', signal);
+      if (!lease.lost.aborted) throw error;
+      return undefined;
+    }
   }
 
-  /** Waits until nobody is before it; false when its own key is gone. */
-  async #isTurn(key: string, create: number, signal: AbortSignal): Promise<boolean> {
-    for (let failures = 0; ; ) {
-      try {
-        const { entries, rev } = await this.#all({ signal });
-        if (!entries.some(entry => entry.key === key && entry.create === create)) return false;
-        const before = entries
-          .filter(entry => entry.create < create)
-          .sort(byCreation)
-          .at(-1);
-        if (before === undefined) return true;
-        failures = 0;
-        // Only the one right before is watched, so that whoever leaves wakes one, and not all who wait.
-        await gone(this.#wire, before, rev, signal);
-      } catch (error) {
-        // The lease tells when it has lasted too long.
-        if (signal.aborted || !(error instanceof ClientError && error.retry)) throw error;
-        failures += 1;
-        await rest(pause(failures), signal);
-      }
+  /** Waits at a place until nobody is before it; false when it is gone. */
+  async #reaches(place: Place, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      return await this.#isTurn(place, anyOf(signal, place.lost));
+    } catch (error) {
+      if (!signal?.aborted && place.lost.aborted) return false;
+      void place.release();
+      throw signal?.aborted ? interrupted('lock', signal) : error;
+    }
+  }
+
+  async #isTurn({ key, create }: Place, signal: AbortSignal): Promise<boolean> {
+    for (;;) {
+      const { entries, rev } = await outlasting(signal, () => this.#all({ signal }));
+      if (!entries.some(entry => entry.key === key && entry.create === create)) return false;
+      const before = entries
+        .filter(entry => entry.create < create)
+        .sort(byCreation)
+        .at(-1);
+      if (before === undefined) return true;
+      // Only the one right before is watched, so that whoever leaves wakes one, and not all who wait.
+      await outlasting(signal, () => gone(this.#wire, before, rev, signal));
     }
   }
 
@@ -100,6 +104,18 @@ function byCreation(a: Entry, b: Entry): number {
   return a.create - b.create;
 }
 
+/** Does again what failed for a reason that may pass. The lease tells when that has lasted too long. */
+async function outlasting<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (signal.aborted || !(error instanceof ClientError && error.retry)) throw error;
+      await rest(pause(failures), signal);
+    }
+  }
+}
+
 /** Resolves once the key is removed that was there at a revision. */
 async function gone(wire: Wire, { key, create }: Entry, rev: number, signal: AbortSignal): Promise<void> {
   for await (const update of watch(wire, { key }, { from: rev + 1, signal })) {
@@ -116,7 +132,10 @@ function letGo(lease: Lease): void {
   lease.revoke().catch(() => {});
 }
 
-/** The head of a queue, held until it is let go or lost. */
+/**
+ * A place in a queue: a key under a lease, from when it is created until it is let go or lost, in the line and at its
+ * head. Somebody may remove the key, or revoke the lease, in its owner's place: a watch of the key tells at once.
+ */
 export class Place {
   readonly key: string;
   /** The revision that created the key. */
@@ -138,15 +157,17 @@ export class Place {
     else void this.#guard(wire);
   }
 
-  /** Somebody may remove the key, or revoke the lease, in the holder's place. */
   async #guard(wire: Wire): Promise<void> {
+    const { key, create } = this;
+    const { signal } = this.#stop;
     try {
-      await gone(wire, { key: this.key, create: this.create } as Entry, this.create, this.#stop.signal);
-      letGo(this.#lease);
-      this.#lose(new Error(`${this.key} was removed`));
+      await outlasting(signal, () => gone(wire, { key, create } as Entry, create, signal));
     } catch {
       // The watch was stopped, or cannot go on: then the lease tells.
+      return;
     }
+    letGo(this.#lease);
+    this.#lose(new Error(`${key} was removed`));
   }
 
   #lose(reason: unknown): void {
@@ -158,6 +179,10 @@ export class Place {
 
   get lost(): AbortSignal {
     return this.#lost.signal;
+  }
+
+  get isReleased(): boolean {
+    return this.#isReleased;
   }
 
   get isHeld(): boolean {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import split2 from 'split2';
-import type { Client, ClientError, Lock } from '../../client/client.ts';
+import type { Client, ClientError, Entry, Lock } from '../../client/client.ts';
 import { all, failureOf } from '../1-client/servers.ts';
 import { eventually, RealCluster } from './real-cluster.ts';
 
@@ -181,17 +181,30 @@ describe('locks of the client', function () {
     await eventually('it is lost', () => revoked.lost.aborted);
   });
 
-  it('are waited for again, from the end of the queue, by whoever has lost a place in it', async () => {
-    const [one, two] = [real.client(), real.client()];
-    const first = await one.lock('again', { ttl: 60 });
-    const waiter = two.lock('again', { ttl: 60 });
-    await eventually('it waits', async () => (await waiting(one, 'again')) === 2);
-    const places = await all(one.list('/locks/again/', { values: true }));
-    const place = places.find(({ key }) => key !== first.key);
-    await one.remove(place?.key ?? '');
-    await first.release();
-    const second = await waiter;
-    expect(second.isHeld).to.equal(true);
-    expect(second.key).not.to.equal(place?.key);
-  });
+  for (const [how, end] of Object.entries({
+    'its key was removed': (user: Client, { key }: Entry) => user.remove(key),
+    'its lease was revoked': (user: Client, { lease }: Entry) => user.revoke(Number(lease)),
+  })) {
+    it(`are waited for again at once, from the end of the queue, by one that heard that ${how}`, async () => {
+      const users = [real.client(), real.client(), real.client()] as const;
+      const [one, two, three] = users;
+      const queue = () => all(one.list('/locks/again/', { values: true }));
+      const first = await one.lock('again', { ttl: 60 });
+      const second = two.lock('again', { ttl: 60 });
+      await eventually('it waits', async () => (await queue()).length === 2);
+      const [place] = (await queue()).filter(({ key }) => key !== first.key);
+      const third = three.lock('again', { ttl: 60 });
+      await eventually('it waits', async () => (await queue()).length === 3);
+      await end(one, place as Entry);
+      await eventually('it waits again', async () => {
+        const keys = (await queue()).map(({ key }) => key);
+        return keys.length === 3 && !keys.includes(place?.key ?? '');
+      });
+      await first.release();
+      expect((await third).fence, 'who came before it came back').to.be.above(first.fence);
+      await (await third).release();
+      expect((await second).fence).to.be.above((await third).fence);
+      await (await second).release();
+    });
+  }
 });
