@@ -289,12 +289,13 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
     }
     for (const [id, call] of link.inFlight) {
       const isOverdue = call.deadline + GRACE <= now;
-      const isSilent = link.heardAt < call.sentAt;
-      const isMoved = isSilent && call.isRepeatable && now - call.sentAt > SILENCE && !this.#roster.isAlone;
+      // Others may have been answered after this was sent, before the node fell silent.
+      const silence = now - Math.max(call.sentAt, link.heardAt);
+      const isMoved = silence > SILENCE && call.isRepeatable && !this.#roster.isAlone;
       if (!isOverdue && !isMoved) continue;
-      if (link === this.#link && isSilent) {
-        // Not a word since it was sent: the node may hang behind a connection that looks open. Others get a chance,
-        // and what it still owes may yet come.
+      if (link === this.#link && (isMoved || link.heardAt < call.sentAt)) {
+        // Not a word for so long: the node may hang behind a connection that looks open. Others get a chance, and what
+        // it still owes may yet come.
         const why = `did not answer within ${isOverdue ? call.timeout : SILENCE} ms`;
         this.#roster.failed(link.name, why);
         this.#leave(link, why);

@@ -14,7 +14,7 @@ export interface Entry {
   /** How often it was written since its creation: 1 on creation. */
   readonly version: number;
   /** The lease that it ends with, if any. */
-  readonly lease?: string | number;
+  readonly lease?: number;
 }
 
 /** What `get` found. An absent key has `value` null and `create`, `mod` and `version` 0. */

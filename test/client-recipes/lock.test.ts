@@ -183,7 +183,7 @@ describe('locks of the client', function () {
 
   for (const [how, end] of Object.entries({
     'its key was removed': (user: Client, { key }: Entry) => user.remove(key),
-    'its lease was revoked': (user: Client, { lease }: Entry) => user.revoke(Number(lease)),
+    'its lease was revoked': (user: Client, { lease = 0 }: Entry) => user.revoke(lease),
   })) {
     it(`are waited for again at once, from the end of the queue, by one that heard that ${how}`, async () => {
       const users = [real.client(), real.client(), real.client()] as const;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, type ClientOptions, connect } from '../../client/client.ts';
 import { Cluster } from '../../lab/cluster.ts';
+import type { TransportName } from '../../src/node/transports.ts';
 import { eventually as patiently } from '../shared/cluster.ts';
 
 /** Waits until something is so, on a machine that may have much else to do. */
@@ -10,17 +11,35 @@ export function eventually(what: string, test: () => unknown | Promise<unknown>)
   return patiently(what, test, 45_000);
 }
 
-/** Three real nodes of stage 6 for the tests of a suite, and clients that are closed after each of them. */
+export interface RealOptions {
+  /** How nodes speak to each other, and clients to them; lines unless told. */
+  readonly transport?: TransportName;
+  /** Flags for every node. */
+  readonly flags?: readonly string[];
+}
+
+/** Three real nodes of the last stage for the tests of a suite, and clients of theirs. */
 export class RealCluster {
   #cluster: Cluster | undefined;
   #data = '';
+  readonly #options: RealOptions;
   readonly #clients: Client[] = [];
 
-  /** To be called in a suite: starts the nodes before its tests, mends them between and stops them after. */
-  static forSuite(): RealCluster {
-    const real = new RealCluster();
+  private constructor(options: RealOptions) {
+    this.#options = options;
+  }
+
+  /** To be called in a suite: starts the nodes before its tests, mends all after each of them, and stops them at the end. */
+  static forSuite(options: RealOptions = {}): RealCluster {
+    const real = RealCluster.forSuites(options);
+    afterEach(() => real.mend());
+    return real;
+  }
+
+  /** As `forSuite`, for a suite of suites, which mend what they break themselves. */
+  static forSuites(options: RealOptions): RealCluster {
+    const real = new RealCluster(options);
     before(() => real.#start());
-    afterEach(() => real.#mend());
     after(() => real.#stop());
     return real;
   }
@@ -32,8 +51,9 @@ export class RealCluster {
 
   /** A client of all nodes, or of those named, the first of which it asks first. */
   client(ids: readonly string[] = this.cluster.ids, options: ClientOptions = {}): Client {
+    const scheme = this.#options.transport === 'grpc' ? 'grpc://' : '';
     const client = connect(
-      ids.map(id => this.cluster.node(id).address),
+      ids.map(id => `${scheme}${this.cluster.node(id).address}`),
       options,
     );
     this.#clients.push(client);
@@ -48,12 +68,18 @@ export class RealCluster {
   }
 
   async #start(): Promise<void> {
+    const { transport = 'lines', flags = [] } = this.#options;
     this.#data = mkdtempSync(join(tmpdir(), 'raftline-recipes-'));
-    this.#cluster = await Cluster.start({ stage: 6, nodes: 3, data: this.#data });
+    this.#cluster = await Cluster.start({
+      nodes: 3,
+      data: this.#data,
+      flags: ['--transport', transport, ...flags],
+    });
     await this.#cluster.leader();
   }
 
-  async #mend(): Promise<void> {
+  /** Makes the cluster whole, and closes all clients. */
+  async mend(): Promise<void> {
     const { cluster } = this;
     cluster.heal();
     for (const node of cluster.nodes) {

@@ -95,12 +95,26 @@ describe('the session of a client', () => {
     ]);
   });
 
-  it('takes a change to another node when the first says nothing, before its time is over', async () => {
-    const silent = await server(() => {});
+  it('takes a change to another node when the first says nothing, or no more, before its time is over', async () => {
     const other = await server((request, socket) => reply(socket, request.id, DONE));
-    await client([silent.address, other.address]).set('/k', 'v');
-    expect(numbers(silent)).to.deep.equal([[1, 1]]);
-    expect(numbers(other)).to.deep.equal([[1, 1]]);
+    const silent = await server(() => {});
+    const fallingSilent = await server((request, socket) => {
+      if (request.op === 'get') reply(socket, request.id);
+    });
+    const changes = [silent, fallingSilent].map(async node => {
+      const user = client([node.address, other.address]);
+      const change = user.set('/k', node.address);
+      await node.hears(2);
+      if (node === fallingSilent) await user.get('/k');
+      await change;
+    });
+    await Promise.all(changes);
+    for (const node of [silent, fallingSilent]) {
+      const [seq] = node.heard.flatMap(({ op, session, seq }) => (op === 'set' ? [[session, seq]] : []));
+      expect(seq).to.deep.equal([1, 1]);
+      const moved = other.heard.filter(({ op, value }) => op === 'set' && value === node.address);
+      expect(moved.map(({ session, seq }) => [session, seq])).to.deep.equal([[1, 1]]);
+    }
   });
 
   it('says that the outcome is unknown when the time is over after an attempt without an answer', async () => {
