@@ -32,6 +32,8 @@ export interface ExchangeOptions {
   readonly isImpatient: boolean;
   /** Number the changes in a session, which may be forgotten after so many seconds without use. */
   readonly session: { readonly ttl?: number } | undefined;
+  /** Milliseconds from one look at a node that is followed to the next; 2,000 unless told. */
+  readonly checkEvery?: number;
 }
 
 /**
@@ -47,7 +49,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
   readonly #dial: Dial;
   readonly #isImpatient: boolean;
   readonly #session: Session | undefined;
-  readonly #streams = new Streams(this);
+  readonly #streams: Streams;
   /** The connection that new requests use, open or still opening. */
   #link: Link | undefined;
   /** That one, and those left for a better one, which stay until their last reply is there. */
@@ -61,7 +63,8 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
   #closing: Promise<void> | undefined;
   #lastClosed: (() => void) | undefined;
 
-  constructor(addresses: readonly Address[], { dial, isImpatient, session }: ExchangeOptions) {
+  constructor(addresses: readonly Address[], { dial, isImpatient, session, checkEvery }: ExchangeOptions) {
+    this.#streams = new Streams(this, checkEvery);
     this.#roster = new Roster(addresses);
     this.#dial = dial;
     this.#isImpatient = isImpatient;
@@ -170,8 +173,8 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
   }
 
   #refused(link: Link, call: Call, error: ClientError): void {
-    if (link === this.#link && ASK_ANOTHER.has(error.code)) {
-      const leader = error.failure.leader as { address?: unknown } | null | undefined;
+    const leader = error.failure.leader as { address?: unknown } | null | undefined;
+    if (link === this.#link && (ASK_ANOTHER.has(error.code) || leader === null)) {
       if (typeof leader?.address === 'string') this.#roster.prefer(leader.address);
       else this.#roster.advance();
       if (this.#roster.nextName !== link.name) this.#leave(link, `answered ${error.code}`);

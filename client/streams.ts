@@ -5,7 +5,7 @@ import { type ClientError, localError, replyError } from './client-error.ts';
 import type { Link } from './link.ts';
 import type { Push, Stream, StreamListener } from './transport.ts';
 
-/** Milliseconds between two questions to a node that is followed, whether it is still with its cluster. */
+/** Milliseconds between two questions to a node that is followed, whether it is still with its cluster, unless told. */
 const CHECK = 2_000;
 /** Answers in a row without a leader after which a node counts as cut off: one alone may be an election. */
 const MOST_WITHOUT_LEADER = 2;
@@ -79,6 +79,7 @@ const UNKNOWN = { definite: true, retry: true };
  */
 export class Streams {
   readonly #owner: StreamsOwner;
+  readonly #between: number;
   /** Those asked for and not yet answered. */
   readonly #asked = new Map<Call, LinkStream>();
   /** Every stream, and where it is once a node has agreed to it. */
@@ -86,8 +87,10 @@ export class Streams {
   #checks: NodeJS.Timeout | undefined;
   #withoutLeader = 0;
 
-  constructor(owner: StreamsOwner) {
+  /** `between`: milliseconds from one check to the next. */
+  constructor(owner: StreamsOwner, between = CHECK) {
     this.#owner = owner;
+    this.#between = between;
   }
 
   open(op: string, fields: Fields, timeout: number, listener: StreamListener): Stream {
@@ -102,7 +105,7 @@ export class Streams {
     );
     this.#asked.set(call, stream);
     this.#open.set(stream, undefined);
-    this.#checks ??= setInterval(() => this.#check(), CHECK);
+    this.#checks ??= setInterval(() => this.#check(), this.#between);
     this.#owner.submit(call, undefined);
     return stream;
   }
@@ -158,7 +161,7 @@ export class Streams {
       this.#owner.forsake();
     };
     const call = new Call(
-      { op: 'hello', fields: {}, timeout: CHECK, isOwn: true },
+      { op: 'hello', fields: {}, timeout: this.#between, isOwn: true },
       reply => answered(reply as Success),
       // Whoever does not answer was left by the exchange itself.
       () => {},

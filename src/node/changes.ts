@@ -241,7 +241,9 @@ export class Changes {
     if (proposed === undefined) return;
     this.#forget(index, proposed);
     const words = `${why} before this was committed; it may or may not happen: read before you repeat it`;
-    proposed.responder.answer(failed(failure(code, words, { definite: false })));
+    // Whoever may ask again should do so where a leader is known.
+    const leader = leaderOf(this.#core, this.#options.addressOf);
+    proposed.responder.answer(failed(failure(code, words, { definite: false, leader })));
   }
 
   /** This node stops: what it has not begun was not done, and of the rest it will never know. */

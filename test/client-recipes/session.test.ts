@@ -95,6 +95,16 @@ describe('the session of a client', () => {
     ]);
   });
 
+  it('takes a change to another node when the first lost the lead and knows of no other leader', async () => {
+    const deposed = await server((request, socket) =>
+      reply(socket, request.id, refusal('LEADER_LOST', false, true, { leader: null })),
+    );
+    const other = await server((request, socket) => reply(socket, request.id, DONE));
+    await client([deposed.address, other.address]).set('/k', 'v');
+    expect(numbers(deposed)).to.deep.equal([[1, 1]]);
+    expect(numbers(other)).to.deep.equal([[1, 1]]);
+  });
+
   it('takes a change to another node when the first says nothing, or no more, before its time is over', async () => {
     const other = await server((request, socket) => reply(socket, request.id, DONE));
     const silent = await server(() => {});
