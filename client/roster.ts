@@ -9,8 +9,8 @@ const LONGEST_PAUSE = 1_000;
  * A pause before the nth try again: anything from nothing to a bound that doubles each time. The whole range, so that
  * clients who lost the same node at the same moment do not come back at the same moment.
  */
-export function pause(nth: number): number {
-  return Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(nth - 1, 10));
+export function pause(nth: number, longest = LONGEST_PAUSE): number {
+  return Math.random() * Math.min(longest, FIRST_PAUSE * 2 ** Math.min(nth - 1, 10));
 }
 
 /** Reads addresses given as one text with commas, or as a list of such texts; each address once, in their order. */

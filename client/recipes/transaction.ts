@@ -6,6 +6,12 @@ import type { Entry, GetReply, TxnReply } from '../results.ts';
 import { pause } from '../roster.ts';
 import { interrupted, rest, type Wire } from './wire.ts';
 
+/**
+ * Milliseconds that a transaction waits at most before it is tried again: whoever was quicker is done already, and one
+ * who waits for long is overtaken again and again.
+ */
+const LONGEST_PAUSE = 200;
+
 /** What the work of a transaction may do. */
 export interface Transaction {
   /** The value of a key, null when there is none; as this transaction leaves it, where it has changed it. */
@@ -51,7 +57,7 @@ export async function transaction<T>(
       const words = `${failed.key} is not as the transaction requires; read it, and decide anew`;
       throw localError('CONFLICT', words, { op: 'txn' }, { key: failed.key });
     }
-    const wait = pause(nth);
+    const wait = pause(nth, LONGEST_PAUSE);
     if (performance.now() + wait >= deadline) {
       const words = `what the transaction read was changed each of the ${nth} times that it was tried; try again`;
       throw localError('CONFLICT', words, { op: 'txn' }, { retry: true });
