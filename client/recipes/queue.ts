@@ -194,6 +194,7 @@ export class Place {
     this.#isReleased = true;
     this.#stop.abort();
     this.#forget();
-    await this.#lease.revoke().catch(() => {});
+    // What is lost is nobody's to give back, and nobody is to wait for nodes that cannot be reached.
+    if (!this.#lost.signal.aborted) await this.#lease.revoke().catch(() => {});
   }
 }

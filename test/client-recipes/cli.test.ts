@@ -230,7 +230,7 @@ describe('the command line of transactions, watches, leases, locks, elections an
 
     it('ends the command when the lock is lost', async () => {
       const script = 'trap "" TERM; echo in; while :; do sleep 0.05; done';
-      const lock = begin('lock', 'lost', '--ttl', '3', '--', 'sh', '-c', script);
+      const lock = begin('lock', 'lost', '--ttl', '2', '--', 'sh', '-c', script);
       await eventually('it runs', () => lock.out.includes('in'));
       for (const node of real.cluster.nodes) node.pause();
       expect(await lock.ended).to.deep.equal({ status: 3, signal: null });
