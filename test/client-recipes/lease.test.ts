@@ -29,25 +29,6 @@ describe('leases of the client', function () {
     await Promise.all(granted.map(({ lease }) => user.revoke(lease)));
   });
 
-  it('are kept alive far beyond their time, also when the leader is killed', async () => {
-    const user = real.client();
-    const lease = await user.lease(2);
-    await user.set('/l/kept', '1', { lease: lease.id });
-    const [leader = ''] = await real.idsFromLeader();
-    await real.cluster.node(leader).kill();
-    const began = performance.now();
-    await eventually('three times its time has passed', () => {
-      expect(lease.lost.aborted, String(lease.lost.reason)).to.equal(false);
-      return performance.now() - began > 6_000;
-    });
-    expect(lease.isHeld).to.equal(true);
-    expect((await user.get('/l/kept')).value).to.equal('1');
-    await lease.revoke();
-    expect(lease.isHeld).to.equal(false);
-    expect(lease.lost.aborted, 'what is let go is not lost').to.equal(false);
-    expect((await user.get('/l/kept')).value).to.equal(null);
-  });
-
   it('end when their owner no longer renews them, no sooner than their time', async () => {
     const [owner, user] = [real.client(), real.client()];
     const began = performance.now();

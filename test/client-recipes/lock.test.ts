@@ -3,7 +3,13 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import split2 from 'split2';
-import type { Client, ClientError, Entry, Lock } from '../../client/client.ts';
+import { Call } from '../../client/call.ts';
+import type { Client, ClientError, Entry, Success } from '../../client/client.ts';
+import { Exchange } from '../../client/exchange.ts';
+import { LineLink } from '../../client/line-link.ts';
+import { type Place, Queue } from '../../client/recipes/queue.ts';
+import type { Wire } from '../../client/recipes/wire.ts';
+import { parseAddresses } from '../../client/roster.ts';
 import { all, failureOf } from '../1-client/servers.ts';
 import { eventually, RealCluster } from './real-cluster.ts';
 
@@ -98,44 +104,6 @@ describe('locks of the client', function () {
     expect((await fourth).isHeld).to.equal(true);
   });
 
-  it('are kept through the death of the leader, and passed on behind it', async () => {
-    const [one, two] = [real.client(), real.client()];
-    const first = await one.lock('failover', { ttl: 5 });
-    let second: Lock | undefined;
-    const waiter = two.lock('failover', { ttl: 5 }).then(lock => {
-      second = lock;
-    });
-    await eventually('it waits', async () => (await waiting(one, 'failover')) === 2);
-    const [leader = ''] = await real.idsFromLeader();
-    await real.cluster.node(leader).kill();
-    await one.set('/locks-test/failover', 'one', { if: first.guard, timeout: 20_000 });
-    const began = performance.now();
-    await eventually('longer than its time has passed', () => {
-      expect(first.lost.aborted, String(first.lost.reason)).to.equal(false);
-      expect(second).to.equal(undefined);
-      return performance.now() - began > 6_000;
-    });
-    await first.release();
-    await waiter;
-    expect(second?.fence).to.be.above(first.fence);
-    await two.set('/locks-test/failover', 'two', { if: (second as Lock).guard });
-  });
-
-  it('are kept through a partition that cuts off the node of holder and waiter, and passed on behind it', async () => {
-    const [leader = '', ...others] = await real.idsFromLeader();
-    const [one, two] = [real.client([leader, ...others]), real.client([leader, ...others])];
-    const first = await one.lock('partition', { ttl: 8 });
-    const waiter = two.lock('partition', { ttl: 8 });
-    await eventually('it waits', async () => (await waiting(one, 'partition')) === 2);
-    real.cluster.partition([[leader], others]);
-    await one.set('/locks-test/partition', 'one', { if: first.guard, timeout: 20_000 });
-    expect(first.isHeld).to.equal(true);
-    await first.release();
-    const second = await waiter;
-    expect(second.fence).to.be.above(first.fence);
-    await two.set('/locks-test/partition', 'two', { if: second.guard });
-  });
-
   it('are lost by a holder that stands still, whose late write is refused', async () => {
     const still = holder('paused', 2);
     const { fence } = await still.hears('fence');
@@ -207,4 +175,71 @@ describe('locks of the client', function () {
       await (await second).release();
     });
   }
+
+  it('are waited for without a crowd: when one is let go, only the next is woken', async () => {
+    const exchange = new Exchange(parseAddresses(real.cluster.addresses), {
+      dial: (address, owner) => new LineLink(address, owner),
+      isImpatient: false,
+      session: {},
+    });
+    const asked = { list: 0, watch: 0 };
+    const wire: Wire = {
+      timeout: 5_000,
+      request: (op, fields, { timeout = 5_000, signal } = {}) => {
+        if (op === 'list') asked.list += 1;
+        return new Promise((resolve, reject) => {
+          exchange.submit(
+            new Call({ op, fields, timeout }, resolve as (reply: Success | string) => void, reject),
+            signal,
+          );
+        });
+      },
+      open: (op, fields, listener) => {
+        asked.watch += 1;
+        return exchange.open(op, fields, 5_000, listener);
+      },
+      keep: () => () => {},
+    };
+    const queue = new Queue(wire, '/locks/herd/');
+    const held: Place[] = [];
+    const entering = Array.from({ length: 20 }, (_, n) =>
+      queue.enter(String(n), { ttl: 60 }).then(place => held.push(place)),
+    );
+    const user = real.client();
+    const keys = async () => {
+      const { keys: found } = await user.request('list', { prefix: '/locks/herd/' });
+      return (found as string[]).length;
+    };
+    await eventually('all stand in it', async () => (await keys()) === 20 && held.length === 1);
+    // Each watches its own key, and all but the head the one before.
+    await eventually('each watches two keys', () => asked.watch === 39);
+    const before = { ...asked };
+    await held[0]?.release();
+    await eventually('the next has it', () => held.length === 2);
+    expect(asked.list - before.list, 'one has looked').to.equal(1);
+    expect(asked.watch - before.watch, 'and watches what it watched').to.equal(0);
+    for (let at = 1; at < 20; at += 1) {
+      await eventually('the next has it', () => held.length > at);
+      await held[at]?.release();
+    }
+    await Promise.all(entering);
+    expect(held.map(({ create }) => create)).to.deep.equal(
+      held.map(({ create }) => create).sort((a, b) => a - b),
+    );
+    await exchange.close();
+  });
+
+  it('as elections, are won by one, whom others can read, and then by the next', async () => {
+    const [one, two] = [real.client(), real.client()];
+    expect(await one.leader('e')).to.equal(null);
+    const first = await one.elect('e', 'one');
+    expect(await two.leader('e')).to.deep.equal({ value: 'one', key: first.key, fence: first.fence });
+    expect(first).to.include({ name: 'e', value: 'one', isHeld: true });
+    const second = two.elect('e', 'two');
+    await first.resign();
+    expect((await second).fence).to.be.above(first.fence);
+    expect((await one.leader('e'))?.value).to.equal('two');
+    await (await second).resign();
+    expect(await one.leader('e')).to.equal(null);
+  });
 });

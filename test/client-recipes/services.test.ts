@@ -70,21 +70,6 @@ describe('services of the client', function () {
     await eventually('it is gone', () => services.list().length === 0);
   });
 
-  it('stay through the death of the leader', async () => {
-    const services = real.client().services('stays');
-    await services.ready;
-    const registration = await real.client().register('stays', { id: 'me', address: 'a' }, { ttl: 5 });
-    await eventually('it is there', () => services.list().length === 1);
-    const lists: number[] = [];
-    services.onChange(list => lists.push(list.length));
-    const [leader = ''] = await real.idsFromLeader();
-    await real.cluster.node(leader).kill();
-    const began = performance.now();
-    await eventually('longer than its time has passed', () => performance.now() - began > 7_500);
-    expect(registration.isThere).to.equal(true);
-    expect(lists).to.deep.equal([]);
-  });
-
   it('come back by themselves when no node could be reached for longer than their time', async () => {
     const services = real.client().services('back');
     await services.ready;

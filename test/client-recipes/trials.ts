@@ -158,10 +158,11 @@ async function becomesWhatTheStoreIs({ near, far, struck }: Setting): Promise<()
 async function losesNothingAndMakesNothing({ near, far, struck }: Setting): Promise<() => Promise<void>> {
   const users = [near(), far()];
   const [user = near()] = users;
-  const names = ['a', 'b', 'c'] as const;
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'] as const;
   await Promise.all(names.map(name => user.set(`/trial/bank/${name}`, '100')));
   const transfer = (client: Client, name: string, nth: number) => {
-    const [from, to] = [names[nth % 3], names[(nth + 1 + (nth % 2)) % 3]];
+    const at = (place: number) => names[place % names.length];
+    const [from, to] = [at(nth * nth), at(nth * nth + 1 + (nth % 2))];
     return client.transaction(async (tx: Transaction) => {
       const [a, b] = [Number(await tx.get(`/trial/bank/${from}`)), Number(await tx.get(`/trial/bank/${to}`))];
       tx.set(`/trial/bank/${from}`, String(a - 1));

@@ -37,7 +37,7 @@ describe('the examples', function () {
 
   before(async () => {
     data = mkdtempSync(join(tmpdir(), 'raftline-examples-'));
-    cluster = await Cluster.start({ stage: 6, nodes: 3, data });
+    cluster = await Cluster.start({ nodes: 3, data });
     await cluster.leader();
   });
 
