@@ -98,6 +98,7 @@ export class Client {
       timeout: this.#timeout,
       request: (op, fields, callOptions) => this.request(op, fields, callOptions),
       open: (op, fields, listener) => this.#exchange.open(op, fields, this.#timeout, listener),
+      forsake: why => this.#exchange.forsake(why),
       keep: end => this.#kept.add(end),
     };
   }

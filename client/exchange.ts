@@ -212,12 +212,12 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
     this.#streams.leave(link, why);
   }
 
-  forsake(): void {
+  forsake(why: string): void {
     const link = this.#link;
     if (link === undefined) return;
     this.#roster.advance();
     if (this.#roster.nextName === link.name) return;
-    this.#leave(link, 'knows no leader');
+    this.#leave(link, why);
     this.#leaveIfIdle(link);
   }
 

@@ -16,7 +16,7 @@ export interface StreamsOwner {
   /** Asks the node to end a stream that nobody follows. */
   unwatch(link: Link, watch: number): void;
   /** The node of the current link is cut off: another is to have its turn. */
-  forsake(): void;
+  forsake(why: string): void;
 }
 
 /** A stream of one link; a node closes it with a push that says why. */
@@ -158,7 +158,7 @@ export class Streams {
       this.#withoutLeader = leader === null ? this.#withoutLeader + 1 : 0;
       if (this.#withoutLeader < MOST_WITHOUT_LEADER) return;
       this.#withoutLeader = 0;
-      this.#owner.forsake();
+      this.#owner.forsake('knows no leader');
     };
     const call = new Call(
       { op: 'hello', fields: {}, timeout: this.#between, isOwn: true },

@@ -35,6 +35,8 @@ export interface Transport {
   submit(call: Call, signal: AbortSignal | undefined): void;
   /** Asks for a stream; `timeout` is how many milliseconds the reply may take. */
   open(op: string, fields: Fields, timeout: number, listener: StreamListener): Stream;
+  /** The node that requests go to is of no help: another is to have its turn, where there is one. */
+  forsake(why: string): void;
   /** Rejects what is open, and resolves when nothing is left. */
   close(): Promise<void>;
 }

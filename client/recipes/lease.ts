@@ -115,6 +115,10 @@ export class Lease {
       if (isGone) this.#lose(error);
       else {
         this.#failures += 1;
+        // It answers, and may yet be cut off from the others.
+        if (error instanceof ClientError && error.code === 'TIMEOUT') {
+          this.#wire.forsake(`did not renew lease ${this.id} in time`);
+        }
         this.#renewAt = performance.now() + pause(this.#failures);
         this.#plan();
       }

@@ -10,6 +10,8 @@ export interface Wire {
   readonly timeout: number;
   request(op: string, fields: Fields, options?: CallOptions): Promise<Success>;
   open(op: string, fields: Fields, listener: StreamListener): Stream;
+  /** The node asked is of no help: another is to have its turn, where there is one. */
+  forsake(why: string): void;
   /** What is to be ended when the client closes, until it has ended by itself; returns what takes it out again. */
   keep(end: () => Promise<void>): () => void;
 }

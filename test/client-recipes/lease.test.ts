@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import type { ClientError, LeaseStatus } from '../../client/client.ts';
-import { all, failureOf } from '../1-client/servers.ts';
+import { type ClientError, connect, type LeaseStatus } from '../../client/client.ts';
+import { all, failureOf, refusal, reply, scripted } from '../1-client/servers.ts';
 import { eventually, RealCluster } from './real-cluster.ts';
 
 describe('leases of the client', function () {
@@ -36,6 +36,26 @@ describe('leases of the client', function () {
     await owner.set('/l/left', '1', { lease });
     await eventually('the key is gone', async () => (await user.get('/l/left')).value === null);
     expect(performance.now() - began).to.be.above(2_000);
+  });
+
+  it('are renewed elsewhere when their node answers, but not with what it was asked for', async () => {
+    const closing: { close(): Promise<void> }[] = [];
+    try {
+      const useless = await scripted(({ op, id }, socket) =>
+        reply(socket, id, op === 'grant' ? { ok: true, lease: 1, ttl: 3 } : refusal('TIMEOUT', false, true)),
+      );
+      const other = await scripted(({ id }, socket) => reply(socket, id, { ok: true, lease: 1, ttl: 3 }));
+      closing.push(useless, other);
+      const user = connect([useless.address, other.address]);
+      closing.unshift(user);
+      const lease = await user.lease(3);
+      await other.hears(1);
+      expect(other.heard[0]).to.include({ op: 'renew', lease: 1 });
+      expect(useless.heard.map(({ op }) => op)).to.deep.equal(['grant', 'renew']);
+      expect(lease.isHeld).to.equal(true);
+    } finally {
+      for (const one of closing) await one.close();
+    }
   });
 
   it('are told lost, before the cluster may end them, when no node can be reached', async () => {

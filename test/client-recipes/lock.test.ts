@@ -198,6 +198,7 @@ describe('locks of the client', function () {
         asked.watch += 1;
         return exchange.open(op, fields, 5_000, listener);
       },
+      forsake: () => {},
       keep: () => () => {},
     };
     const queue = new Queue(wire, '/locks/herd/');
