@@ -29,8 +29,8 @@ export function sendBackup(head: SnapshotHead, state: Store, responder: Responde
   const source = new SnapshotSource(head, imageOf(state));
   const slice = (): void => {
     const end = clock.now() + SLICE;
-    // Whoever asked has been told by then that it took too long; nobody has to be told anything more.
-    if (end > deadline) return;
+    // Whoever asked has gone, or been told by then that it took too long; nobody has to be told anything more.
+    if (client.isGone || end > deadline) return;
     while (!client.isFull && clock.now() < end) {
       let records = 0;
       const chunk = source.take(characters => {

@@ -6,6 +6,8 @@ export interface Client {
   push(news: News, watch?: number): void;
   /** True while it should take some of what it was sent before it is pushed more. */
   readonly isFull: boolean;
+  /** True once nothing that is sent will reach it any more. */
+  readonly isGone: boolean;
   /** Tells a follower what becomes of it, from now on. */
   follow(follower: Follower): void;
   unfollow(follower: Follower): void;

@@ -269,6 +269,10 @@ export class Connection implements Taker, Client {
     return this.#output.isBackedUp;
   }
 
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
   follow(follower: Follower): void {
     // A client that has ended its side is owed replies, and no more.
     if (this.#isEnding) follower.onGone();

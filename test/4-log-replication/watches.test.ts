@@ -42,6 +42,7 @@ class Hands {
 /** A client that takes so many lines before it has to be read again. */
 class Reader implements Client {
   readonly lines: Line[] = [];
+  readonly isGone = false;
   room: number;
   #followers = new Set<Follower>();
 

@@ -6,12 +6,53 @@ import { expect } from 'chai';
 import split2 from 'split2';
 import { connect } from '../../client/client.ts';
 import { Cluster } from '../../lab/cluster.ts';
+import { Store } from '../../src/kv/store.ts';
+import { sendBackup } from '../../src/node/backup.ts';
+import type { Client } from '../../src/node/client.ts';
 import { DISK } from '../../src/node/file-system.ts';
 import { loadSnapshot } from '../../src/node/snapshot-load.ts';
+import type { Clock } from '../../src/ports/clock.ts';
+import { NO_CONFIGURATION } from '../../src/raft/configuration.ts';
 import { parseAddress } from '../../src/wire/address.ts';
 import { raftline } from '../1-client/program.ts';
 import { askOf, eventually, leaderOf } from '../shared/cluster.ts';
 import { LineClient } from '../shared/line-client.ts';
+
+describe('a backup that is not taken', () => {
+  it('waits, but not for a client that has gone: nothing is kept for it', () => {
+    let isGone = false;
+    const due: (() => void)[] = [];
+    const later = (run: () => void) => {
+      due.push(run);
+      return { stop: () => {} };
+    };
+    const clock: Clock = {
+      now: () => 0,
+      soon: later,
+      after: (_, run) => later(run),
+      every: (_, run) => later(run),
+    };
+    const client: Client = {
+      push: () => {},
+      isFull: true,
+      get isGone() {
+        return isGone;
+      },
+      follow: () => {},
+      unfollow: () => {},
+    };
+    const position = { index: 1, term: 1 };
+    const head = { ...position, configuration: NO_CONFIGURATION, base: position };
+    sendBackup(head, new Store(), { client, deadline: Number.POSITIVE_INFINITY, answer: () => {} }, clock);
+    for (let turn = 0; turn < 3; turn += 1) {
+      expect(due).to.have.length(1);
+      due.shift()?.();
+    }
+    isGone = true;
+    due.shift()?.();
+    expect(due).to.deep.equal([]);
+  });
+});
 
 /** A backup, from real nodes at work. */
 describe('backup', function () {

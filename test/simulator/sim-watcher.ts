@@ -230,6 +230,10 @@ class Connection implements Client {
     return !this.node.isRunning || this.node.life !== this.#life;
   }
 
+  get isGone(): boolean {
+    return this.#isClosed || this.isBroken;
+  }
+
   get isFull(): boolean {
     return this.#isSlow || this.#underWay > 8;
   }

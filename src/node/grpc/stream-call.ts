@@ -112,6 +112,10 @@ export class StreamCall implements Responder, Client {
     return this.#untaken >= MOST_UNTAKEN;
   }
 
+  get isGone(): boolean {
+    return this.#isOver;
+  }
+
   follow(follower: Follower): void {
     if (this.#isOver) follower.onGone();
     else this.#followers.add(follower);
