@@ -8,6 +8,7 @@ import { DISK } from '../src/node/file-system.ts';
 import { type OpenedJournal, openJournal } from '../src/node/journal-open.ts';
 import { type Configuration, NO_CONFIGURATION } from '../src/raft/configuration.ts';
 import { State } from '../src/raft/state.ts';
+import { entryOf } from '../src/wire/table.ts';
 
 export const recover: Verb = {
   name: 'recover',
@@ -92,7 +93,7 @@ async function examine(
   const { recovered } = journal;
   const state = new State({ configuration: NO_CONFIGURATION, ...recovered, id: node });
   const { nodes, voters, old = [] } = state.configuration;
-  const address = nodes[node];
+  const address = entryOf(nodes, node);
   if (cluster === null || voters.length === 0 || address === undefined) {
     const words = 'there is nothing to recover; start it with --nodes, or let it join';
     complain(`recover: ${node} is no member of a cluster: ${words}`);
@@ -120,7 +121,7 @@ async function tell({ log, commit, configuration }: State, { node, cluster }: Id
   const others = Object.keys(nodes).filter(id => id !== node);
   const open = index - commit;
   const lines = [
-    `${node} at ${nodes[node]}, of cluster ${cluster}; its voters are ${voters.join(', ')}.`,
+    `${node} at ${entryOf(nodes, node)}, of cluster ${cluster}; its voters are ${voters.join(', ')}.`,
     `Its log ends with entry ${index} of term ${term}; up to entry ${commit} it knows what was committed.`,
     ...(open > 0
       ? [`${count(open, 'entry', 'entries')} after that may or may not have been committed: all are kept.`]

@@ -1,4 +1,5 @@
 import { type Failure, failure } from '../wire/errors.ts';
+import { entryOf } from '../wire/table.ts';
 import { shortened } from '../wire/text.ts';
 
 /** The first words on a connection between nodes: who calls whom, in which cluster. */
@@ -58,7 +59,7 @@ export function greeting(
       return acquaintance().member;
     },
     get expects() {
-      return heard() ?? acquaintance().instances[to];
+      return heard() ?? entryOf(acquaintance().instances, to);
     },
     get instance() {
       return acquaintance().instance;
@@ -87,7 +88,8 @@ export function misdialled(
   if (expects !== undefined && expects !== instance) return mismatch(lostData(here.id));
   // A member that knows an earlier node of this name knows of votes that this one has never given. Who is no member
   // yet counts no votes, and has to be heard: it may be this node's own learner, whose log is still to come.
-  if (expects === undefined && member !== 0 && here.acquaintance?.instances[here.id] !== undefined)
+  const own = entryOf(here.acquaintance?.instances ?? {}, here.id);
+  if (expects === undefined && member !== 0 && own !== undefined)
     return mismatch(`${here.id} was added since; the caller has yet to hear of it`, { retry: true });
   return undefined;
 }
@@ -104,7 +106,7 @@ export function changed(
   if (acquaintance === undefined || typeof from !== 'string' || typeof instance !== 'string')
     return undefined;
   const { instances, latest, remember } = acquaintance;
-  const known = instances[from];
+  const known = entryOf(instances, from);
   if (known === instance) return undefined;
   if (known !== undefined && !(Number(member) > latest)) return mismatch(lostData(from));
   remember(from, instance);

@@ -4,6 +4,7 @@ import type { NodeAddress } from '../wire/address.ts';
 import { type Failure, failure, RaftlineError, refuse, UNKNOWN_OUTCOME } from '../wire/errors.ts';
 import type { RequestOf } from '../wire/ops.ts';
 import { failed, type Outcome, outcomeOf } from '../wire/reply.ts';
+import { entryOf } from '../wire/table.ts';
 import type { Member } from './about.ts';
 import { lostData } from './handshake.ts';
 import type { Core } from './host.ts';
@@ -169,7 +170,7 @@ export class MembershipChanges {
       refuse('CLUSTER_MISMATCH', words);
     }
     // A founder is in no entry by its mark, but this node may have met it.
-    const known = this.#now.instances?.[id] ?? this.#options.markOf(id);
+    const known = entryOf(this.#now.instances ?? {}, id) ?? this.#options.markOf(id);
     const isMember = Object.hasOwn(this.#now.nodes, id);
     const isOther = known === undefined ? waits : known !== status.instance;
     if (isMember && isOther) refuse('CLUSTER_MISMATCH', lostData(id));

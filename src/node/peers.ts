@@ -3,6 +3,7 @@ import type { Codec, Parcel, Transport, TransportListener } from '../ports/trans
 import { isNodeId, type NodeAddress, parseAddress } from '../wire/address.ts';
 import { type Failure, failure } from '../wire/errors.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
+import { entryOf } from '../wire/table.ts';
 import { type Acquaintance, changed, greeting, type Handshake, misdialled, unknown } from './handshake.ts';
 import { logger } from './log.ts';
 import { ParcelReader } from './parcel.ts';
@@ -122,7 +123,7 @@ export class Peers<Message> implements Transport<Message> {
 
   /** Ends what there is between this node and one that is no contact, or none at that address any more. */
   #tidy(id: string): void {
-    const address = this.#contacts[id];
+    const address = entryOf(this.#contacts, id);
     const accepted = this.#accepted.get(id);
     const isGuest = address === undefined && accepted !== undefined && this.#isWelcome(id, accepted.member);
     const way = this.#ways.get(id);

@@ -8,6 +8,7 @@ import type { Beginning } from '../raft/state.ts';
 import { DEFAULT_TIMING, type Timing } from '../raft/timing.ts';
 import type { ClusterRequest, Request } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
+import { entryOf } from '../wire/table.ts';
 import type { Member, RaftFacts } from './about.ts';
 import { sendBackup } from './backup.ts';
 import { Compaction, type CompactionLimits, DEFAULT_LIMITS } from './compaction.ts';
@@ -110,7 +111,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       core: this.core,
       forwarding: this.#forwarding,
       clock,
-      addressOf: node => this.configuration.nodes[node],
+      addressOf: node => this.#addressOf(node),
       wake: () => this.#host.wake(),
       isFull: () => storage.isFull,
       members: () => this.members.map(({ id: node, address, role }) => ({ id: node, address, role })),
@@ -118,7 +119,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     });
     this.#transfers = new Transfers({
       core: this.core,
-      addressOf: node => this.configuration.nodes[node],
+      addressOf: node => this.#addressOf(node),
       rev: () => this.store.rev,
       wake: () => this.#host.wake(),
     });
@@ -193,6 +194,10 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     return this.core.state.configuration;
   }
 
+  #addressOf(node: string): string | undefined {
+    return entryOf(this.configuration.nodes, node);
+  }
+
   /** Answers a request that is not about this node alone; one that another node has forwarded, too. */
   handle(request: Request, responder: Responder): void {
     switch (request.op) {
@@ -247,11 +252,11 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       if (request.op === 'transfer-leader') this.#transfers.transfer(request, responder);
       else this.#membership.take(request, responder);
     } else if (request.forward === false) {
-      responder.answer(failed(notLeader(leaderOf(this.core, node => this.configuration.nodes[node]))));
+      responder.answer(failed(notLeader(leaderOf(this.core, node => this.#addressOf(node)))));
     } else if (leader === null) {
       responder.answer(failed(noLeader(this.core)));
     } else {
-      const address = this.configuration.nodes[leader] ?? '';
+      const address = this.#addressOf(leader) ?? '';
       this.#forwarding.forward(request, responder, { id: leader, address });
     }
   }

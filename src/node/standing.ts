@@ -6,6 +6,7 @@ import type { Timing } from '../raft/timing.ts';
 import type { NodeAddress } from '../wire/address.ts';
 import { type Failure, failure } from '../wire/errors.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
+import { entryOf } from '../wire/table.ts';
 import type { NodeState } from './about.ts';
 import type { CompactionLimits } from './compaction.ts';
 import { isNoSpace, isOutOfDescriptors } from './file-system.ts';
@@ -175,7 +176,7 @@ export class Standing {
     const { id, journal } = this.#options;
     const { instances = {} } = state.configuration;
     return {
-      address: state.configuration.nodes[id] ?? this.#address,
+      address: entryOf(state.configuration.nodes, id) ?? this.#address,
       member: state.memberSince,
       latest: state.configurationIndex,
       settled: state.settledIndex,
@@ -223,7 +224,7 @@ export class Standing {
     const cluster = known ?? clusterOf(nodes);
     const dynamic = {
       acquaintance: () => this.#acquaintance(replica),
-      markOf: (peer: string) => replica.core.state.configuration.instances?.[peer],
+      markOf: (peer: string) => entryOf(replica.core.state.configuration.instances ?? {}, peer),
       onDismissed: () => replica.onDismissed(),
     };
     const peers = new Peers({ id, cluster, dial, ...(stage.number >= 8 && dynamic) }, codec, replica);
@@ -253,7 +254,8 @@ export class Standing {
       cluster,
       role: role === 'follower' && !mayStand ? 'learner' : role === 'pre-candidate' ? 'candidate' : role,
       removed: isRemoved,
-      leader: leader === null ? null : { id: leader, address: replica.configuration.nodes[leader] ?? '' },
+      leader:
+        leader === null ? null : { id: leader, address: entryOf(replica.configuration.nodes, leader) ?? '' },
       members,
       rev: store.rev,
       keys: store.size,

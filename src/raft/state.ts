@@ -133,13 +133,13 @@ export class State {
    */
   get contacts(): Readonly<Record<string, string>> {
     const since = this.settledIndex;
-    const contacts: Record<string, string> = {};
+    const contacts = new Map<string, string>();
     for (const { index, configuration } of this.#configurations) {
       for (const [id, address] of Object.entries(configuration.nodes)) {
-        if (id !== this.id && (index >= since || this.progress.has(id))) contacts[id] = address;
+        if (id !== this.id && (index >= since || this.progress.has(id))) contacts.set(id, address);
       }
     }
-    return contacts;
+    return Object.fromEntries(contacts);
   }
 
   /**

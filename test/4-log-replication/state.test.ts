@@ -57,6 +57,12 @@ describe('stage 4: what no chapter may break', () => {
     expect(state.commit).to.equal(2);
   });
 
+  it('whoever it has to do with may be called anything', () => {
+    const configuration = membersOf(['n2', '__proto__', 'constructor']);
+    const { contacts } = new State(beginning({ configuration }));
+    expect(Object.keys(contacts)).to.deep.equal(['__proto__', 'constructor']);
+  });
+
   it('a log holds no term that its node has not entered', () => {
     expect(() => new State(beginning({ ballot: { term: 2, vote: null } }))).to.throw('broken invariant');
   });

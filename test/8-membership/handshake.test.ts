@@ -93,6 +93,25 @@ describe('stage 8: the first words between nodes', () => {
     expect(changed({ from: 'n3', instance: 'anew', member: 21 }, here())).to.equal(undefined);
   });
 
+  for (const name of ['constructor', '__proto__']) {
+    it(`are taken from and by a node that is called ${name}, a name like any other`, () => {
+      const named = { ...here(), id: name };
+      expect(misdialled({ ...hello, to: name, member: 3 }, named)).to.equal(undefined);
+      const met = new Map<string, string>();
+      const remember = (id: string, instance: string) => met.set(id, instance);
+      expect(changed({ from: name, instance: 'two', member: 1 }, here({ remember }))).to.equal(undefined);
+      expect(met.get(name)).to.equal('two');
+      const { acquaintance } = here();
+      const fixed = { ...hello, from: 'n1', to: name };
+      const first = greeting(
+        fixed,
+        () => acquaintance,
+        () => undefined,
+      );
+      expect(first.expects).to.equal(undefined);
+    });
+  }
+
   it('name what is known of the other’s directory: what it has lately said, or what was known before', () => {
     const fixed = { ...hello, from: 'n1', to: 'n3' };
     const { acquaintance } = here();
