@@ -14,8 +14,8 @@ export const APPLICATION_PLANTS: readonly Plant[] = [
   {
     name: 'an unknown outcome is called definite',
     file: 'src/node/changes.js',
-    find: 'failed(failure(code, words, { definite: false }))',
-    replace: 'failed(failure(code, words, { definite: true }))',
+    find: 'failed(failure(code, words, { definite: false, leader }))',
+    replace: 'failed(failure(code, words, { definite: true, leader }))',
     caughtBy: 'a change that was given up and is committed after all was not denied',
   },
   {
