@@ -9,7 +9,16 @@ import { Session, type SessionOwner } from './session.ts';
 import { Signals } from './signals.ts';
 import { Streams, type StreamsOwner } from './streams.ts';
 import type { Stream, StreamListener, Transport } from './transport.ts';
-import { aborted, closed, inFull, outcomeUnknown, overdue, refusedFor, uncertain } from './verdicts.ts';
+import {
+  aborted,
+  closed,
+  inFull,
+  isOutOfRoom,
+  outcomeUnknown,
+  overdue,
+  refusedFor,
+  uncertain,
+} from './verdicts.ts';
 
 /** Milliseconds between two looks at what is due: deadlines, dials, pauses. One timer stands for all of them. */
 const SWEEP = 20;
@@ -186,7 +195,9 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
     const isFirst = call.attempts === 1 && (isRenewed || error.code === 'NOT_LEADER');
     const wait = isFirst ? 0 : pause(call.attempts);
     const mayRetry = isRenewed || (error.retry && (error.definite || call.isRepeatable));
-    if (!mayRetry || now + wait >= call.deadline) {
+    // Whoever waits for our own question can do without what it asks for.
+    const isVain = !mayRetry || (call.isOwn && isOutOfRoom(error));
+    if (isVain || now + wait >= call.deadline) {
       call.fail(call.unansweredBy === undefined ? error : uncertain(call, error));
       return;
     }

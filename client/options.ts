@@ -12,6 +12,9 @@ export interface ClientOptions {
    * From stage 6 on, changes are numbered in a session, so that one whose answer was lost is asked for again, and still
    * happens once. The first change costs one round more for it; reads cost nothing. `ttl` is how many seconds the
    * cluster remembers it while it is not used, 3,600 by default. False: no session; such a change is never repeated.
+   *
+   * A cluster has room for 100,000 sessions. Where it has no more, changes go without one, until there is: many programs
+   * that begin and end soon should have a short `ttl`, or none.
    */
   readonly session?: boolean | { readonly ttl: number };
 }

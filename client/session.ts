@@ -2,6 +2,7 @@ import type { Success } from '../src/wire/reply.ts';
 import { Call } from './call.ts';
 import type { ClientError } from './client-error.ts';
 import { Fifo } from './fifo.ts';
+import { isOutOfRoom } from './verdicts.ts';
 
 /**
  * The results that a node remembers for a session (PROTOCOL): with more numbers between the first change that is not
@@ -11,6 +12,9 @@ const WINDOW = 1_024;
 
 /** Answers to `session` of a node whose stage has none: changes are then sent as they are, and never repeated. */
 const WITHOUT_SESSIONS: ReadonlySet<string> = new Set(['WRONG_STAGE', 'UNKNOWN_OP', 'BAD_REQUEST']);
+
+/** Milliseconds until a cluster that has no room for another session is asked again. */
+const NO_ROOM = 10_000;
 
 /** Whoever sends what the session has numbered. */
 export interface SessionOwner {
@@ -28,6 +32,8 @@ export interface SessionOwner {
  * The first change asks for it, and waits; a client that only reads has none. A node that remembers nothing of it any
  * more, since it was not used for so long, refuses a change without executing it: a new session is begun, and the
  * change gets a number there, unless an earlier attempt went unanswered: whether that one happened nobody can tell.
+ *
+ * Where there is no session to be had, changes are sent as they are: none of them is repeated once it was sent.
  */
 export class Session {
   readonly #owner: SessionOwner;
@@ -38,8 +44,8 @@ export class Session {
   /** Milliseconds without use after which we no longer rely on it. */
   #patience = 0;
   #usedAt = 0;
-  /** True while the node at the other end has no sessions. */
-  #isAbsent = false;
+  /** Until when changes go without: for as long as we speak to a node that has none, or while there is no room for another. */
+  #absentUntil = 0;
   #asking: Call | undefined;
   /** Changes without a number: there is no session yet, or the window is full. */
   readonly #held = new Fifo<Call>();
@@ -83,7 +89,7 @@ export class Session {
   }
 
   #isReady(call: Call): boolean {
-    if (this.#isAbsent) return true;
+    if (performance.now() < this.#absentUntil) return true;
     while (this.#numbered.first?.isSettled) this.#numbered.shift();
     const lowest = this.#numbered.first?.once?.seq;
     // Unused for long it may be gone: a new one now spares the question whether a lost attempt has happened.
@@ -120,7 +126,7 @@ export class Session {
 
   #begin({ session, ttl }: Success, askedAt: number): void {
     if (!Number.isSafeInteger(session)) {
-      this.#isAbsent = true;
+      this.#absentUntil = Number.POSITIVE_INFINITY;
       return;
     }
     this.#id = session as number;
@@ -132,11 +138,16 @@ export class Session {
 
   #refused(error: ClientError): void {
     if (WITHOUT_SESSIONS.has(error.code)) {
-      this.#isAbsent = true;
+      this.#absentUntil = Number.POSITIVE_INFINITY;
+      return;
+    }
+    const now = performance.now();
+    // To do without costs the caller only what a lost answer costs; to wait, the change.
+    if (isOutOfRoom(error)) {
+      this.#absentUntil = now + NO_ROOM;
       return;
     }
     // Those that have time left go on waiting where it may help; the others are told why they waited.
-    const now = performance.now();
     const waiting = [...this.#held];
     this.#held.clear();
     for (const call of waiting) {
@@ -153,6 +164,6 @@ export class Session {
 
   /** The next node may be of another stage. */
   disconnected(): void {
-    this.#isAbsent = false;
+    if (this.#absentUntil === Number.POSITIVE_INFINITY) this.#absentUntil = 0;
   }
 }

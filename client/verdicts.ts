@@ -80,3 +80,8 @@ export function aborted(
   error.name = 'AbortError';
   return error;
 }
+
+/** There are as many of these as the cluster has room for: that may last much longer than a request. */
+export function isOutOfRoom({ code, failure }: ClientError): boolean {
+  return code === 'BUSY' && failure.limit !== undefined;
+}

@@ -10,9 +10,14 @@ import { transact } from './transaction.ts';
 const NOT_PAYLOAD: ReadonlySet<string> = new Set(['session', 'seq', 'at']);
 /** Seconds that a session lives after its last use when nobody says. */
 const SESSION_TTL = 3_600;
-/** Leases and sessions at a time: each takes memory on every node, whoever asked for it. */
+/**
+ * Leases and sessions at a time: each takes memory on every node, whoever asked for it. No flag sets them, since the
+ * answer is part of the state: nodes that counted differently would differ from then on.
+ */
 const MOST_LEASES = 1_000_000;
 const MOST_SESSIONS = 100_000;
+const SESSIONS_END =
+  'each ends its ttl after its last use: try again later, open them with a shorter ttl, or send changes without one';
 
 /** Tells the time, in milliseconds of cluster time, and ends what is due. */
 export interface TimeCommand {
@@ -105,13 +110,14 @@ function change(store: Store, command: ChangeRequest): Outcome {
 }
 
 function openSession(store: Store, { ttl = SESSION_TTL }: RequestOf<'session'>): Outcome {
-  if (store.sessions.size >= MOST_SESSIONS) return tooMany('sessions', MOST_SESSIONS);
+  if (store.sessions.size >= MOST_SESSIONS) return tooMany('sessions', MOST_SESSIONS, SESSIONS_END);
   const { id } = store.sessions.open(ttl, store.time);
   return { ok: true, rev: store.rev, session: id, ttl };
 }
 
 function grant(store: Store, { ttl }: RequestOf<'grant'>): Outcome {
-  if (store.leases.size >= MOST_LEASES) return tooMany('leases', MOST_LEASES);
+  if (store.leases.size >= MOST_LEASES)
+    return tooMany('leases', MOST_LEASES, 'revoke some, or wait until some end');
   const { id } = store.leases.grant(ttl, store.time);
   return { ok: true, rev: store.rev, lease: id, ttl };
 }
@@ -145,6 +151,6 @@ function endWhatIsDue(store: Store): Outcome {
   return { ok: true, rev: store.rev };
 }
 
-function tooMany(what: string, most: number): Outcome {
-  return failed(failure('BUSY', `there are ${most} ${what} already; end some, or wait until some end`));
+function tooMany(what: string, most: number, advice: string): Outcome {
+  return failed(failure('BUSY', `there are ${most} ${what} already; ${advice}`, { limit: most }));
 }

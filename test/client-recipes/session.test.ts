@@ -208,6 +208,30 @@ describe('the session of a client', () => {
     ]);
   });
 
+  it('is done without while the cluster has no room for another', async () => {
+    const node = closing(
+      await scripted(
+        (request, socket, nth) => {
+          if (request.op === 'session') {
+            reply(socket, request.id, refusal('BUSY', true, true, { limit: 100_000 }));
+          } else if (nth < 4) reply(socket, request.id, DONE);
+          else socket.destroy();
+        },
+        { hasSessions: true },
+      ),
+    );
+    const user = client(node.address);
+    await Promise.all([user.set('/a', '1'), user.set('/b', '2')]);
+    const lost = await failureOf<ClientError>(user.set('/c', '3'));
+    expect(lost, 'not repeated').to.include({ code: 'LEADER_LOST', definite: false });
+    expect(node.heard.map(({ op, session, seq }) => [op, session, seq])).to.deep.equal([
+      ['session', undefined, undefined],
+      ['set', undefined, undefined],
+      ['set', undefined, undefined],
+      ['set', undefined, undefined],
+    ]);
+  });
+
   it('tells a change that waits for it in vain what the node said, and that nothing happened', async () => {
     const node = closing(
       await scripted((request, socket) => reply(socket, request.id, refusal('NO_LEADER', true, true)), {
