@@ -10,7 +10,12 @@ console.log('leader', (await two.leader('example'))?.value);
 const waiting = two.elect('example', 'two');
 await first.resign();
 const second = await waiting;
-console.log('leader', (await one.leader('example'))?.value, second.fence > first.fence);
+console.log(
+  'leader',
+  (await one.leader('example'))?.value,
+  'with a higher fence:',
+  second.fence > first.fence,
+);
 
 await second.resign();
 console.log('leader', await one.leader('example'));

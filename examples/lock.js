@@ -12,7 +12,7 @@ async function work(worker) {
   try {
     const count = Number((await client.get('/example/count')).value);
     await client.set('/example/count', String(count + 1), { if: lock.guard });
-    console.log(`worker ${worker} counted to ${count + 1}`, lock.isHeld);
+    console.log(`worker ${worker} counted to ${count + 1}, lock held:`, lock.isHeld);
   } finally {
     await lock.release();
     await client.close();

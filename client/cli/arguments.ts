@@ -73,7 +73,8 @@ function countWords(verb: Verb, words: readonly string[]): void {
   if (words.length < least) throw wrong(verb, `something is missing: it is ${verb.usage}`);
   if (words.length > most) {
     const first = visible(words[most] ?? '');
-    throw wrong(verb, `${JSON.stringify(first)} is too much: it is ${verb.usage}; quote what has spaces`);
+    const remedy = verb.takesCommand ? 'put the command behind --' : 'quote what has spaces';
+    throw wrong(verb, `${JSON.stringify(first)} is too much: it is ${verb.usage}; ${remedy}`);
   }
 }
 

@@ -57,8 +57,10 @@ status is 3. It is 1 when --wait is over, 127 when there is no such COMMAND.
     }
     return untilStopped(session, async stopped => {
       const held = await waitFor(name, call, session, stopped);
-      if (held === undefined) return stopped.aborted ? 128 + constants.signals.SIGINT : 1;
+      if (held === undefined) return stopped.aborted ? bySignal(stopped.reason) : 1;
       try {
+        // Whoever has had enough by now has no command yet that could be told.
+        if (stopped.aborted) return bySignal(stopped.reason);
         return await run(call.rest, held, secondsOf(call.flags.ttl));
       } finally {
         await held.release();
@@ -88,6 +90,11 @@ async function waitFor(
 
 function secondsOf(ttl: unknown): number {
   return typeof ttl === 'number' ? ttl : TTL;
+}
+
+/** The exit status that shells have for an end by a signal. */
+function bySignal(name: NodeJS.Signals): number {
+  return 128 + constants.signals[name];
 }
 
 /** Runs the command, and resolves with its exit status, or with that of a loss. */
@@ -120,7 +127,7 @@ async function run([command = '', ...args]: readonly string[], held: Lock, ttl: 
 async function statusOf(child: ChildProcess, command: string): Promise<number> {
   try {
     const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
-    return status ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+    return status ?? bySignal(signal ?? 'SIGKILL');
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     complain(`lock: ${quoted(command)} cannot be run: ${UNRUNNABLE[code] ?? message}`);

@@ -199,6 +199,7 @@ describe('the command line of transactions, watches, leases, locks, elections an
       expect(missing.status).to.equal(127);
       expect(missing.err).to.include('/no/such/command').and.include('cannot be run');
       expect((await run(['lock', 'cli'])).status).to.equal(2);
+      expect((await run(['lock', 'cli', 'ls'])).err).to.include('put the command behind --');
     });
 
     it('waits for the one before, hands signals on, and releases when the command has ended', async () => {
@@ -218,14 +219,22 @@ describe('the command line of transactions, watches, leases, locks, elections an
       expect(second.out).to.deep.equal(['mine']);
     });
 
-    it('leaves the queue on Ctrl-C', async () => {
+    it('ends with its command on Ctrl-C, and leaves the queue on it or on SIGTERM', async () => {
       const user = real.client();
-      const held = await user.lock('leave');
-      const waiting = begin('lock', 'leave', '--', 'echo', 'never');
-      await eventually('it waits', async () => (await all(user.list('/locks/leave/'))).length === 2);
-      waiting.child.kill('SIGINT');
-      expect(await waiting.ended).to.deep.equal({ status: 130, signal: null });
-      expect(await all(user.list('/locks/leave/'))).to.deep.equal([held.key]);
+      const queue = () => all(user.list('/locks/leave/'));
+      const held = begin('lock', 'leave', '--', 'sleep', '60');
+      await eventually('it is held', async () => (await queue()).length === 1);
+      const [key] = await queue();
+      const waiting = ['SIGINT', 'SIGTERM'] as const;
+      const programs = waiting.map(() => begin('lock', 'leave', '--', 'echo', 'never'));
+      await eventually('they wait', async () => (await queue()).length === 3);
+      for (const [at, signal] of waiting.entries()) programs[at]?.child.kill(signal);
+      const ends = await Promise.all(programs.map(({ ended }) => ended));
+      expect(ends.map(({ status }) => status)).to.deep.equal([130, 143]);
+      expect(await queue()).to.deep.equal([key]);
+      held.child.kill('SIGINT');
+      expect(await held.ended).to.deep.equal({ status: 130, signal: null });
+      expect(await queue()).to.deep.equal([]);
     });
 
     it('ends the command when the lock is lost', async () => {

@@ -12,12 +12,12 @@ const folder = fileURLToPath(new URL('../../../examples/', import.meta.url));
 /** What each prints, line by line. */
 const EXAMPLES: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   'configuration.js': ['level info', '/example/config/level info -> debug', 'level debug'],
-  'election.js': ['leader one', 'leader two true', 'leader null'],
-  'leases.js': ['online yes true', 'online null false'],
+  'election.js': ['leader one', 'leader two with a higher fence: true', 'leader null'],
+  'leases.js': ['online: yes lease held: true', 'online: null lease held: false'],
   'lock.js': [
-    /^worker \d counted to 1 true$/,
-    /^worker \d counted to 2 true$/,
-    /^worker \d counted to 3 true$/,
+    /^worker \d counted to 1, lock held: true$/,
+    /^worker \d counted to 2, lock held: true$/,
+    /^worker \d counted to 3, lock held: true$/,
     'count 3',
   ],
   'services.js': ['one 10.0.0.1:80 a', 'two 10.0.0.2:80 -', "[ 'two' ]"],
