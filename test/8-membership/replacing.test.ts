@@ -1,6 +1,10 @@
 import { expect } from 'chai';
 import { connect } from '../../client/client.ts';
+import { ClientError } from '../../client/client-error.ts';
 import { MemberCluster } from './member-cluster.ts';
+
+/** Milliseconds that a node which has left is given to answer; on a machine too busy for that the outcome is open. */
+const LINGER = 1_000;
 
 describe('stage 8: a cluster in use', function () {
   this.timeout(120_000);
@@ -20,10 +24,18 @@ describe('stage 8: a cluster in use', function () {
     );
     let isOver = false;
     let written = 0;
+    let open = 0;
     const run = async () => {
-      while (!isOver) {
-        await client.set(`/w/${written}`, String(written));
-        written += 1;
+      for (let number = 0; !isOver; number += 1) {
+        const asked = performance.now();
+        try {
+          await client.set(`/w/${number}`, String(number));
+          written += 1;
+        } catch (error) {
+          const isLate = performance.now() - asked >= LINGER;
+          if (!isLate || !(error instanceof ClientError) || error.code !== 'LEADER_LOST') throw error;
+          open += 1;
+        }
       }
     };
     const done = run();
@@ -36,14 +48,15 @@ describe('stage 8: a cluster in use', function () {
         } finally {
           await client.close();
         }
-        return written;
+        return { written, open };
       },
     };
   }
 
-  const checkAll = async (id: string, written: number) => {
+  const checkAll = async (id: string, { written, open }: { written: number; open: number }) => {
+    expect(written).to.be.greaterThan(0);
     const { removed } = await cluster.ask(id, { op: 'remove', prefix: '/w/' });
-    expect(removed).to.equal(written);
+    expect(removed).to.be.within(written, written + open);
   };
 
   it('moves from {1,2,3} to {4,5,6} at once, while a client writes', async () => {
@@ -57,9 +70,7 @@ describe('stage 8: a cluster in use', function () {
     expect(reply.members.map(({ id }: { id: string }) => id)).to.have.members(['n4', 'n5', 'n6']);
     await cluster.leader('n4', 'n5', 'n6');
     for (const id of ['n1', 'n2', 'n3']) await cluster.stop(id);
-    const written = await writing.stop();
-    expect(written).to.be.greaterThan(0);
-    await checkAll('n5', written);
+    await checkAll('n5', await writing.stop());
     await cluster.agree('n4', 'n5', 'n6');
   });
 
@@ -79,8 +90,7 @@ describe('stage 8: a cluster in use', function () {
       expect(reply.ok, JSON.stringify(reply)).to.equal(true);
       await cluster.stop(old);
     }
-    const written = await writing.stop();
-    await checkAll('n5', written);
+    await checkAll('n5', await writing.stop());
     await cluster.agree('n4', 'n5', 'n6');
   });
 });
