@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import { connect } from '../../client/client.ts';
 import { Cluster } from '../../lab/cluster.ts';
@@ -27,7 +28,7 @@ describe('five real nodes under steady writes', function () {
 
   it('are replaced one after the other with kills in between: nothing acknowledged is lost, logs stay bounded', async () => {
     const founders = [...cluster.ids];
-    const client = connect(cluster.addresses);
+    let client = connect(cluster.addresses);
     const acknowledged = new Map<string, string>();
     let isDone = false;
     const writing = Promise.all(
@@ -40,11 +41,16 @@ describe('five real nodes under steady writes', function () {
           } catch {
             acknowledged.delete(key); // the old value may stand, or the new one
           }
+          await pause(5);
         }
       }),
     );
     for (const [round, id] of founders.entries()) {
       const joined = await cluster.add();
+      // A client knows those that it was given, and leaders that it was told of: of the founders none will be left.
+      const before = client;
+      client = connect(cluster.addresses);
+      await before.close();
       // Every other time the node that goes is dead already, and each time the leader dies beside it.
       if (round % 2 === 0) await cluster.node(id).kill();
       await cluster.remove(id);

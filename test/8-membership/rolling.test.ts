@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import { connect } from '../../client/client.ts';
 import { Cluster } from '../../lab/cluster.ts';
@@ -34,6 +35,7 @@ for (const transport of TRANSPORTS)
           await client.set(`/w/${written}`, String(written));
           expect((await client.get(`/w/${written}`)).value).to.equal(String(written));
           written += 1;
+          await pause(5);
         }
       })();
       writing.catch(() => {});
