@@ -2,6 +2,7 @@
 // build), saying what it does, then runs what was asked for. Plain JavaScript, because it runs before any build.
 import { spawn } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -157,6 +158,7 @@ async function build(isForced) {
   }
   const began = new Date();
   await tool('typescript/bin/tsc', '-p', '.');
+  chmodSync(at('dist', 'bin', 'raftline.js'), 0o755); // npm does so only when it first links it
   writeFileSync(stamp, wanted.sort().join('\n'));
   utimesSync(stamp, began, began); // a source saved while the compiler ran counts as newer than this build
 }

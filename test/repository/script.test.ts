@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -65,7 +66,8 @@ describe('scripts/raftline.mjs', function () {
 
   it('builds what is missing, and then has nothing to do', async () => {
     expect(await build()).to.match(BUILDING);
-    expect(existsSync(join(house, 'dist/bin/raftline.js'))).to.equal(true);
+    const program = join(house, 'dist/bin/raftline.js');
+    expect(statSync(program).mode & 0o111, 'who may run it').to.equal(0o111);
     expect(await build()).to.equal('');
     expect(await build('--force')).to.match(BUILDING);
   });
