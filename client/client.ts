@@ -21,7 +21,8 @@ import type {
 import { Cached } from './recipes/cached.ts';
 import { Lease } from './recipes/lease.ts';
 import { elect, type Leader, type Leadership, type Lock, leader, lock } from './recipes/lock.ts';
-import { type Instance, Registration, Services } from './recipes/services.ts';
+import { Registration } from './recipes/registration.ts';
+import { type Instance, Services } from './recipes/services.ts';
 import { type Transaction, type TransactionOptions, transaction } from './recipes/transaction.ts';
 import { watch, watchCluster } from './recipes/watch.ts';
 import type { Wire } from './recipes/wire.ts';

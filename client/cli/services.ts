@@ -1,3 +1,4 @@
+import type { Registration } from '../recipes/registration.ts';
 import type { Instance, Services } from '../recipes/services.ts';
 import { clientVerb } from './client-verb.ts';
 import { TTL_FLAG } from './lock.ts';
@@ -11,7 +12,8 @@ export const register = clientVerb({
   about: 'lets others find an instance of a service, until Ctrl-C',
   usage: 'register SERVICE ID ADDRESS [--meta JSON]',
   details: `The instance is there for as long as this process is, and is taken out when it ends; when it is killed, within the
-time of --ttl. After a time in which no node could be reached it comes back by itself.
+time of --ttl. After a time in which no node could be reached it comes back by itself. Whoever registers the same id
+later takes it over; this process says so, and takes it again once the other is gone.
 
   raftline register web web-1 10.0.0.5:8080 --meta '{"zone":"a"}'`,
   flags: {
@@ -28,8 +30,15 @@ time of --ttl. After a time in which no node could be reached it comes back by i
       const options = { signal: stopped, ...(typeof ttl === 'number' && { ttl }) };
       try {
         const registration = await session.client.register(service, instance, options);
-        if (json) await print(JSON.stringify({ service, ...instance, key: registration.key }));
-        else await print(`${quoted(id)} of ${quoted(service)} is registered at ${quoted(address)}`);
+        const name = `${quoted(id)} of ${quoted(service)}`;
+        const registered = json
+          ? JSON.stringify({ service, ...instance, key: registration.key })
+          : `${name} is registered at ${quoted(address)}`;
+        registration.onChange(() => {
+          if (registration.isThere) void print(registered);
+          else complain(`register: ${name} ${absenceOf(registration)}`);
+        });
+        await print(registered);
         await raised(stopped);
         await registration.withdraw();
       } catch (error) {
@@ -39,6 +48,16 @@ time of --ttl. After a time in which no node could be reached it comes back by i
     });
   },
 });
+
+/** Why an instance is not there, in words that follow its name. */
+function absenceOf({ successor, failure }: Registration): string {
+  if (successor !== undefined) {
+    const at = quoted(successor.address);
+    return `is taken over by another, registered at ${at}: it is registered here again once that one is gone`;
+  }
+  if (failure !== undefined) return `is no longer registered: ${failure.message}`;
+  return 'is not registered at the moment: no node could be reached in time; it is tried again';
+}
 
 function metaOf(text: string): unknown {
   try {

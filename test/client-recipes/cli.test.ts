@@ -288,12 +288,20 @@ describe('the command line of transactions, watches, leases, locks, elections an
         address: '10.0.0.1:80',
         meta: { zone: 'a' },
       });
+      const other = begin('register', 'cli', 'one', 'elsewhere');
+      await eventually('it says that it is taken over', () => one.err.length === 1);
+      expect(one.err[0]).to.include('one of cli is taken over by another, registered at elsewhere');
+      other.child.kill('SIGINT');
+      expect(await other.ended).to.deep.equal({ status: 0, signal: null });
+      await eventually('it is registered again', () => one.out.length === 2);
+      expect(one.out[1]).to.equal(one.out[0]);
       one.child.kill('SIGINT');
       expect(await one.ended).to.deep.equal({ status: 0, signal: null });
-      await eventually('it goes', () => follow.out.length === 2);
+      await eventually('it goes', () => follow.out.length === 5);
       follow.child.kill('SIGINT');
       expect(await follow.ended).to.deep.equal({ status: 0, signal: null });
-      expect(follow.out).to.deep.equal(['up\tone\t10.0.0.1:80\t{"zone":"a"}', 'down\tone']);
+      const up = 'up\tone\t10.0.0.1:80\t{"zone":"a"}';
+      expect(follow.out).to.deep.equal([up, 'up\tone\telsewhere', 'down\tone', up, 'down\tone']);
     });
 
     it('say what is wrong', async () => {

@@ -85,14 +85,29 @@ describe('services of the client', function () {
     await eventually('it is in the list', () => services.list().length === 1);
   });
 
-  it('are taken over by whoever registers them again', async () => {
-    const [one, two] = [real.client(), real.client()];
+  it('are taken over by whoever registers them again, and take their place again when that one goes', async () => {
+    const [one, two, three] = [real.client(), real.client(), real.client()];
     const services = two.services('over');
     await services.ready;
     const first = await one.register('over', { id: 'me', address: 'old' });
-    await two.register('over', { id: 'me', address: 'new' });
-    await first.withdraw();
+    const told: (string | undefined)[] = [];
+    first.onChange(() => told.push(first.isThere ? 'there' : first.successor?.address));
+    const second = await two.register('over', { id: 'me', address: 'new' });
+    await eventually('the first is told', () => told.length === 1);
+    expect(first.isThere).to.equal(false);
     await eventually('the new one is there', () => services.list()[0]?.address === 'new');
-    expect((await two.get('/services/over/me')).value).to.equal('{"address":"new"}');
+    const third = await three.register('over', { id: 'me', address: 'newest' });
+    await eventually('both are told', () => told.length === 2 && second.successor?.address === 'newest');
+    await second.withdraw();
+    expect((await two.get('/services/over/me')).value).to.equal('{"address":"newest"}');
+    await third.withdraw();
+    await eventually('the first is there again', () => first.isThere);
+    expect(told).to.deep.equal(['new', 'newest', 'there']);
+    await eventually('others find it', () => services.list()[0]?.address === 'old');
+    await one.remove('/services/over/me');
+    await eventually('it is there again', async () => (await one.get(first.key)).value !== null);
+    expect(told).to.have.length(3);
+    await first.withdraw();
+    await eventually('it is gone', () => services.list().length === 0);
   });
 });
