@@ -65,11 +65,15 @@ describe('five real nodes under steady writes', function () {
         return statuses.every(({ applied }) => most - applied < 200);
       });
     }
-    await eventually(
-      'more was written than a log may hold',
-      async () => (await ask(cluster.ids[0] ?? '', { op: 'status' })).log.last > MOST_ENTRIES,
-      60_000,
-    );
+    // However slow the machine: for as long as there is more from time to time.
+    const lastEntry = async () => (await ask(cluster.ids[0] ?? '', { op: 'status' })).log.last as number;
+    for (let last = await lastEntry(); last <= MOST_ENTRIES; ) {
+      const before = last;
+      await eventually(`more than ${before} entries were written`, async () => {
+        last = await lastEntry();
+        return last > before + 50;
+      });
+    }
     isDone = true;
     await writing;
     expect(cluster.ids).to.deep.equal(['n6', 'n7', 'n8', 'n9', 'n10']);
