@@ -28,18 +28,19 @@ export interface JoinOptions {
 
 /**
  * Takes a node that runs into a cluster: as a learner, and as a voter once it has everything. Resolves when that is
- * so, which it may long have been; rejects when the cluster refuses it, or has removed it: only a person undoes that. While the cluster is out of reach or busy, it
- * tries again.
+ * so, which it may long have been; rejects when the cluster refuses it, or has removed it: only a person undoes that.
+ * While the cluster is out of reach or busy, it tries again.
  */
 export async function joinCluster(options: JoinOptions): Promise<void> {
   const { through, say, signal } = options;
   const client = connect(through, { failFast: true });
   const tried = new Set<string>();
+  const steps = new Steps(client, options);
   try {
     for (;;) {
       signal.throwIfAborted();
       try {
-        if (await advance(client, options)) return;
+        if (await steps.advance()) return;
         continue;
       } catch (error) {
         if (signal.aborted || !(error instanceof RaftlineError) || !isPassing(error)) throw error;
@@ -59,25 +60,55 @@ function isPassing({ retry, code }: RaftlineError): boolean {
   return retry || code === 'CONFLICT';
 }
 
-/** Takes the next step; true when there is none left. */
-async function advance(client: Client, options: JoinOptions): Promise<boolean> {
-  const { self, wantsVote, say, signal } = options;
-  const { id, address } = self;
-  const members = await membersOf(client, signal);
-  const own = members.find(member => member.id === id);
-  if (own === undefined) await refuseRemoved(client, options);
-  if (own?.address !== address) {
-    await client.request('add-learner', { node: { id, address } }, { timeout: ADD_PATIENCE, signal });
-    say(own === undefined ? 'is a learner now, and catches up' : `is found at ${address} from now on`);
-    return false;
+/** What is asked of the cluster, by what it comes to. */
+interface Step {
+  /** What is then so of this node, in words that follow its name. */
+  readonly words: string;
+  isTaken(own: MemberStatus | undefined): boolean;
+}
+
+/** The way in. A step whose answer was lost may have been taken: that is told when the members show it. */
+class Steps {
+  readonly #client: Client;
+  readonly #options: JoinOptions;
+  #asked: Step | undefined;
+
+  constructor(client: Client, options: JoinOptions) {
+    this.#client = client;
+    this.#options = options;
   }
-  if (own.role === 'voter' || !wantsVote) return true;
-  const voters = members.filter(member => member.role === 'voter').map(member => member.id);
-  // Others may join at the same moment: a list of voters that has changed meanwhile must not be taken back.
-  const change = { members: [...voters, id], expect: voters };
-  await client.request('change-membership', change, { timeout: CATCH_UP_PATIENCE, signal });
-  say('is a voter now');
-  return true;
+
+  /** Takes the next step; true when there is none left. */
+  async advance(): Promise<boolean> {
+    const { self, wantsVote, signal } = this.#options;
+    const { id, address } = self;
+    const members = await membersOf(this.#client, signal);
+    const own = members.find(member => member.id === id);
+    if (this.#asked?.isTaken(own) === true) this.#taken();
+    if (own === undefined) await refuseRemoved(this.#client, this.#options);
+    if (own?.address !== address) {
+      const words =
+        own === undefined ? 'is a learner now, and catches up' : `is found at ${address} from now on`;
+      this.#asked = { words, isTaken: now => now?.address === address };
+      const fields = { node: { id, address } };
+      await this.#client.request('add-learner', fields, { timeout: ADD_PATIENCE, signal });
+      this.#taken();
+      return false;
+    }
+    if (own.role === 'voter' || !wantsVote) return true;
+    const voters = members.filter(member => member.role === 'voter').map(member => member.id);
+    // Others may join at the same moment: a list of voters that has changed meanwhile must not be taken back.
+    const change = { members: [...voters, id], expect: voters };
+    this.#asked = { words: 'is a voter now', isTaken: now => now?.role === 'voter' };
+    await this.#client.request('change-membership', change, { timeout: CATCH_UP_PATIENCE, signal });
+    this.#taken();
+    return true;
+  }
+
+  #taken(): void {
+    if (this.#asked !== undefined) this.#options.say(this.#asked.words);
+    this.#asked = undefined;
+  }
 }
 
 /** Throws when this node was removed from the cluster. */
