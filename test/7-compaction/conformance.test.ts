@@ -1,3 +1,4 @@
 import { clusterConformance } from '../shared/cluster-conformance.ts';
 
-clusterConformance({ stage: 7, roles: ['the leader', 'a follower'] });
+// What a follower is asked, the leader answers: the leader itself is asked at the stages before and after.
+clusterConformance({ stage: 7, roles: ['a follower'] });
