@@ -26,6 +26,8 @@ export class Watcher implements Client {
   #isOpen = false;
   #isStopped = false;
   #watch: unknown;
+  /** What came in one piece with the answer to `watch`, which tells where it begins; undefined once that is known. */
+  #early: Reply[] | undefined;
 
   constructor(options: ClientOptions) {
     this.name = options.name;
@@ -58,6 +60,7 @@ export class Watcher implements Client {
       // The first time from now on, and then from where it was.
       const from = this.#first === undefined ? {} : { from: this.#last + 1 };
       this.#isOpen = true;
+      this.#early = [];
       const answer = await wire.ask({ op: 'watch', prefix: EVERYTHING, ...from, timeout: 1_000 });
       history.count('watch', answer);
       if (typeof answer === 'string' || !answer.ok) this.#isOpen = false;
@@ -74,13 +77,21 @@ export class Watcher implements Client {
 
   #began(answer: Reply): void {
     this.#watch = answer.watch;
-    if (this.#first !== undefined) return;
-    this.#first = Number(answer.rev);
-    this.#last = this.#first;
+    if (this.#first === undefined) {
+      this.#first = Number(answer.rev);
+      this.#last = this.#first;
+    }
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const push of early) this.#pushed(push);
   }
 
   #pushed(push: Reply): void {
     const { verdicts } = this.#options;
+    if (this.#early !== undefined) {
+      this.#early.push(push);
+      return;
+    }
     if (push.closed !== undefined) {
       this.#isOpen = false;
       const words = `${this.name}: ${JSON.stringify(push)}`;

@@ -81,9 +81,10 @@ class FileByFile extends Base {
   }
 }
 
-/** From another process an error comes as an object that is like it. */
+/** The first line that says something. From another process an error comes as an object that is like it. */
 function firstLine({ stack, message }: Error): string {
-  return (stack ?? message).split('\n').find(line => line.trim() !== '') ?? '';
+  const lines = (stack ?? message).split('\n');
+  return lines.find(line => !/^(\w*Error:)?\s*$/.test(line)) ?? '';
 }
 
 function say(line: string): void {
