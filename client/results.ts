@@ -107,8 +107,9 @@ export interface StatusReply extends Success {
   readonly watches: number;
   readonly uptime: number;
   readonly members: readonly MemberStatus[];
-  /** Set once the node knows that it is a member no more; `notice` says in words what to do. */
+  /** Set once the node knows that it is a member no more. */
   readonly removed?: boolean;
+  /** What a person has to mend, in words: it was removed, or other members refuse it, as one that has lost its data. */
   readonly notice?: string;
 }
 

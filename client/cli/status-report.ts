@@ -105,6 +105,7 @@ export function isAtWork(asked: StatusReply, seen: readonly Seen[]): boolean {
 export function findings(asked: StatusReply, seen: readonly Seen[]): string[] {
   if (asked.role === 'single') return ['One node, one copy: there is nobody to take over when it fails.'];
   if (asked.role === 'uninitialised') {
+    if (asked.notice !== undefined) return [`${asked.notice}.`];
     return [`${asked.node} belongs to no cluster yet: send it init, or start it with --nodes.`];
   }
   if (asked.removed === true) return [asked.notice ?? `${asked.node} was removed from its cluster.`];
@@ -113,6 +114,7 @@ export function findings(asked: StatusReply, seen: readonly Seen[]): string[] {
   const wrong = [
     ...silent(seen),
     ...strangers(asked, seen),
+    ...notices(asked, seen),
     ...quorum(seen, here),
     ...leadership(here, leader),
   ];
@@ -123,7 +125,15 @@ export function findings(asked: StatusReply, seen: readonly Seen[]): string[] {
   }
   if (wrong.length > 0) return wrong;
   const everyone = seen.length === 1 ? 'the only member answers' : `all ${seen.length} members answer`;
-  return [`All is well: ${everyone}, and ${leader?.node} leads.`];
+  return [`All is well: ${everyone}, and ${leader?.node} leads.`, ...frailty(votersIn(seen, here).voters)];
+}
+
+/** Where nothing is wrong, and yet one failure is too many. */
+function frailty(voters: number): string[] {
+  if (voters > 2) return [];
+  const all =
+    voters === 1 ? 'One voter alone: when it fails' : 'Two voters, and both are needed: when one fails';
+  return [`${all}, writes stop. Three outlast the loss of one.`];
 }
 
 function silent(seen: readonly Seen[]): string[] {
@@ -143,13 +153,23 @@ function strangers(asked: StatusReply, seen: readonly Seen[]): string[] {
           `${member.id} belongs to another cluster (${status?.cluster}), and does not count in this one.`,
         ];
       case 'no cluster':
-        return [`${member.id} belongs to no cluster yet.`];
+        return status?.notice === undefined ? [`${member.id} belongs to no cluster yet.`] : [];
       case 'removed':
         return [`${member.id} says that it was removed from the cluster.`];
       default:
         return [];
     }
   });
+}
+
+/** What members know of themselves that a person has to mend. Several may say the same of one. */
+function notices(asked: StatusReply, seen: readonly Seen[]): string[] {
+  const said = seen.flatMap(each => {
+    const strange = strangeness(asked, each);
+    const isOwn = strange === undefined || strange === 'no cluster';
+    return isOwn && each.status?.notice !== undefined ? each.status.notice.split('; ') : [];
+  });
+  return [...new Set(said)].map(notice => `${notice}.`);
 }
 
 /** How many voters there are, how many of them answer, and how many are a majority. */
@@ -168,12 +188,20 @@ function quorum(seen: readonly Seen[], here: readonly Present[]): string[] {
       `Only ${answer}, and ${needed} are needed: no writes and no linearizable reads until more are back.`,
     ];
   }
-  return [`${answer}${answering === needed ? ': one more failure, and writes stop' : ''}.`];
+  return [`${answer}${answering === needed ? LAST_FAILURE : ''}.`];
 }
 
-function hearsMajority({ members }: StatusReply): boolean {
+const LAST_FAILURE = ': one more failure, and writes stop';
+
+/** How many voters a leader can lose, of those that it hears; below 0 when it hears no majority. */
+function spareOf({ members }: StatusReply): number {
   const voters = members.filter(({ role }) => role === 'voter');
-  return voters.filter(({ active }) => active !== false).length * 2 > voters.length;
+  const heard = voters.filter(({ active }) => active !== false).length;
+  return heard - (Math.floor(voters.length / 2) + 1);
+}
+
+function hearsMajority(leader: StatusReply): boolean {
+  return spareOf(leader) >= 0;
 }
 
 /** Members that answer us, but not their leader: the network between them is at fault. */
@@ -184,11 +212,9 @@ function unheard(here: readonly Present[], leader: StatusReply | undefined): str
   if (lost.length === 0) return [];
   const ids = lost.map(({ id }) => id).join(', ');
   const words = `${leader.node} leads, but does not hear ${ids}, which ${lost.length === 1 ? 'answers' : 'answer'} from here`;
-  return [
-    hearsMajority(leader)
-      ? `${words}.`
-      : `${words}: without a majority, no writes and no linearizable reads.`,
-  ];
+  const spare = spareOf(leader);
+  if (spare < 0) return [`${words}: without a majority, no writes and no linearizable reads.`];
+  return [`${words}${spare === 0 ? LAST_FAILURE : ''}.`];
 }
 
 function leadership(here: readonly Present[], leader: StatusReply | undefined): string[] {

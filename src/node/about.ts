@@ -5,7 +5,6 @@ import { LIMITS } from '../wire/limits.ts';
 import { OPS, opsOfStage, type Request } from '../wire/ops.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
 import { VERSION } from '../wire/version.ts';
-import { removalOf } from './handshake.ts';
 import type { LineServer } from './server.ts';
 
 /** A member of the cluster as `status` and `members` show it. */
@@ -28,6 +27,8 @@ export interface NodeState {
   readonly instance?: string;
   /** From stage 8: it was a member, and is none any more. */
   readonly removed?: boolean;
+  /** What a person has to do about this node, in words. */
+  readonly notice?: string | undefined;
   readonly role: 'single' | 'uninitialised' | 'learner' | 'follower' | 'candidate' | 'leader';
   readonly leader: NodeAddress | null;
   readonly members: readonly Member[];
@@ -66,6 +67,7 @@ export function answerAboutNode(request: Request, state: NodeState, server: Line
     role,
     instance,
     removed,
+    notice,
     leader,
     members,
     rev,
@@ -110,7 +112,8 @@ export function answerAboutNode(request: Request, state: NodeState, server: Line
         instance,
         stage,
         role,
-        ...(removed === true && { removed, notice: removalOf(node) }),
+        ...(removed === true && { removed }),
+        ...(notice !== undefined && { notice }),
         leader,
         ...facts,
         snapshot,

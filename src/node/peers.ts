@@ -89,6 +89,8 @@ export class Peers<Message> implements Transport<Message> {
   readonly #accepted = new Map<string, Accepted>();
   /** The nodes to dial, and where each listens. */
   #contacts: Readonly<Record<string, string>> = {};
+  /** Why nodes that are dialled refuse this one, those for which that will not pass by itself. */
+  readonly #refusals = new Map<string, string>();
   /** Since when those that are no contacts any more are none. */
   readonly #leftAt = new Map<string, number>();
 
@@ -129,6 +131,7 @@ export class Peers<Message> implements Transport<Message> {
     const way = this.#ways.get(id);
     if (way !== undefined && !isGuest && way.address !== address) {
       this.#ways.delete(id);
+      this.#refusals.delete(id);
       way.link.close();
       this.#listener.onLinkDown(id);
     }
@@ -155,12 +158,15 @@ export class Peers<Message> implements Transport<Message> {
     let mark = this.#markOf(peer.id);
     const link = dial(peer, handshake, {
       up: () => {
+        this.#refusals.delete(peer.id);
         mark = this.#markOf(peer.id);
         this.#listener.onLinkUp(peer.id);
       },
       down: () => this.#listener.onLinkDown(peer.id),
       refused: error => {
         if (error.removed === true) onDismissed?.();
+        else if (error.retry !== true && typeof error.message === 'string')
+          this.#refusals.set(peer.id, error.message);
       },
       answered: parcel => session?.receive(parcel),
     });
@@ -182,6 +188,11 @@ export class Peers<Message> implements Transport<Message> {
 
   isUp(to: string): boolean {
     return this.#ways.get(to)?.link.isUp === true;
+  }
+
+  /** What a person has to mend before this node can speak to all others, in their words. */
+  get notice(): string | undefined {
+    return this.#refusals.size === 0 ? undefined : [...new Set(this.#refusals.values())].join('; ');
   }
 
   close(): void {

@@ -11,7 +11,7 @@ import type { NodeState } from './about.ts';
 import type { CompactionLimits } from './compaction.ts';
 import { isNoSpace, isOutOfDescriptors } from './file-system.ts';
 import { writeFirstEntry } from './first-entry.ts';
-import { type Acquaintance, misdialled } from './handshake.ts';
+import { type Acquaintance, lostData, misdialled, removalOf } from './handshake.ts';
 import type { OpenedJournal } from './journal-open.ts';
 import type { AskStatus } from './membership.ts';
 import type { Belonging } from './options.ts';
@@ -72,6 +72,8 @@ export class Standing {
   /** The marks of the data directories of other nodes. */
   readonly #met: Map<string, string>;
   #isRemovalNoted: boolean;
+  /** A member of a cluster knows this node, which waits, by another data directory. */
+  #hasLostData = false;
   #hear: (belonging: Belonging) => void = () => {};
   /** What was told last. */
   #told: Belonging | undefined;
@@ -151,7 +153,8 @@ export class Standing {
   #beFound(hello: Readonly<Record<string, unknown>>): void {
     const { id, stage, journal } = this.#options;
     const { recovered, instance, join, cluster: known } = journal;
-    const { cluster, expects } = hello;
+    const { cluster, expects, to } = hello;
+    this.#hasLostData ||= to === id && typeof expects === 'string' && expects !== instance;
     if (typeof cluster !== 'string' || stage.number < 8) return;
     if (expects !== instance && cluster !== known) return;
     const acquaintance = { ...NOBODY, address: this.#address, instance };
@@ -244,9 +247,10 @@ export class Standing {
     const about = { node, address: this.#address, stage: stage.number, instance: journal.instance };
     if (this.#membership === undefined) {
       const nothing = { cluster: null, leader: null, members: [], rev: 0, keys: 0 };
-      return { ...about, ...nothing, role: 'uninitialised' };
+      const notice = this.#hasLostData ? { notice: lostData(node) } : {};
+      return { ...about, ...nothing, ...notice, role: 'uninitialised' };
     }
-    const { cluster, replica } = this.#membership;
+    const { cluster, replica, peers } = this.#membership;
     const { role, leader, isRemoved, mayStand } = replica.core.state;
     const { store, members, watches, facts: raft } = replica;
     return {
@@ -254,6 +258,7 @@ export class Standing {
       cluster,
       role: role === 'follower' && !mayStand ? 'learner' : role === 'pre-candidate' ? 'candidate' : role,
       removed: isRemoved,
+      notice: isRemoved ? removalOf(node) : peers.notice,
       leader:
         leader === null ? null : { id: leader, address: entryOf(replica.configuration.nodes, leader) ?? '' },
       members,

@@ -78,7 +78,35 @@ describe('what status says', () => {
     leader: { id: 'n2', address: address('n2') },
   });
   const adrift = statusOf('n2', { role: 'candidate', term: 5, leader: null });
+  const lost = 'n3 has lost its data, and with it the votes it gave: remove it with remove-node';
+  const wiped = statusOf('n3', { role: 'candidate', leader: null, notice: lost });
+  const deafTo3 = statusOf('n1', {
+    notice: lost,
+    members: n1.members.map(member => ({ ...member, active: member.id !== 'n3' })),
+  });
   for (const [title, statuses, said] of [
+    [
+      'a member has lost its data, and is not listened to',
+      { n1: deafTo3, n2, n3: wiped },
+      [
+        `${lost}.`,
+        'n3 knows no leader; n1 leads in term 4.',
+        'n1 leads, but does not hear n3, which answers from here: one more failure, and writes stop.',
+      ],
+    ],
+    [
+      'a member has lost its data, and waits for a cluster',
+      { n1, n2, n3: statusOf('n3', { role: 'uninitialised', cluster: null, notice: lost }) },
+      [`${lost}.`, '2 of 3 voters answer: one more failure, and writes stop.'],
+    ],
+    [
+      'all is well, but one failure would be too many',
+      { n1, n2 },
+      [
+        'All is well: all 2 members answer, and n1 leads.',
+        'Two voters, and both are needed: when one fails, writes stop. Three outlast the loss of one.',
+      ],
+    ],
     ['all is well', { n1, n2, n3 }, ['All is well: all 3 members answer, and n1 leads.']],
     [
       'a majority is lost',

@@ -118,6 +118,7 @@ describe('stage 8: a node that is added', function () {
     expect(error).to.include({ code: 'CLUSTER_MISMATCH', definite: true });
     expect(error?.message).to.contain('remove-node').and.to.contain('new id');
     expect(await cluster.status('n3')).to.include({ role: 'uninitialised' });
+    await eventually('it knows', async () => /lost its data/.test((await cluster.status('n3')).notice));
     expect((await cluster.remove('n3', 'n1')).ok).to.equal(true);
     await cluster.start('n4');
     expect((await cluster.add('n4', 'n1')).ok).to.equal(true);
@@ -152,6 +153,10 @@ describe('stage 8: a node that is added', function () {
     // It believes that it begins a cluster of two with n1; n1 remembers another n2.
     const looksForVotes = async () => (await cluster.status('n2')).role === 'candidate';
     await eventually('it asks in vain', looksForVotes);
+    for (const id of ['n1', 'n2']) {
+      const tells = async () => /^n2 has lost its data.* new id$/.test((await cluster.status(id)).notice);
+      await eventually(`${id} tells why`, tells);
+    }
     const { error } = await cluster.ask('n1', { op: 'set', key: '/b', value: '1', timeout: 1_000 });
     expect(error?.code).to.be.oneOf(['NO_LEADER', 'TIMEOUT']);
     expect((await cluster.ask('n1', { op: 'get', key: '/a', read: 'stale' })).value).to.equal('1');
