@@ -134,6 +134,10 @@ export class Connection implements Taker, Client {
     return this.#peer !== undefined;
   }
 
+  get isMisspoken(): boolean {
+    return this.#server.takesHttp2;
+  }
+
   #line(line: string): void {
     if (this.#isEnding) return;
     if (this.#peer !== undefined) {

@@ -15,6 +15,8 @@ const log = logger('peers');
 
 /** An accepted connection of another node, as its server sees it. */
 export interface PeerConnection {
+  /** It speaks lines, at a node that dials others over gRPC: what it brings could not be answered. */
+  readonly isMisspoken?: boolean;
   destroy(): void;
   /** Where the transport has a way back to whoever asked: takes what is an answer, or says that it does not. */
   answer?(parcel: Parcel): boolean;
@@ -91,6 +93,8 @@ export class Peers<Message> implements Transport<Message> {
   #contacts: Readonly<Record<string, string>> = {};
   /** Why nodes that are dialled refuse this one, those for which that will not pass by itself. */
   readonly #refusals = new Map<string, string>();
+  /** Who was told last that it speaks another transport: it is said once. */
+  readonly #misspoken = new Set<string>();
   /** Since when those that are no contacts any more are none. */
   readonly #leftAt = new Map<string, number>();
 
@@ -207,7 +211,7 @@ export class Peers<Message> implements Transport<Message> {
   ): { outcome: Outcome; session?: PeerSession } {
     const { id, cluster } = this.#options;
     const { protocol, from, member, instance } = hello;
-    const objection = this.#objection(hello);
+    const objection = this.#objection(hello) ?? this.#mistaken(hello, connection);
     if (objection !== undefined || typeof from !== 'string') {
       const refusal = objection ?? failure('CLUSTER_MISMATCH', 'it does not say who it is');
       log('refused a node: %s', refusal.message);
@@ -241,6 +245,17 @@ export class Peers<Message> implements Transport<Message> {
     const isContact = typeof from === 'string' && Object.hasOwn(this.#contacts, from);
     const stranger = isContact ? undefined : (unknown(hello, here) ?? notDialable(from, address));
     return stranger ?? changed(hello, here);
+  }
+
+  /** Both ends hear of it: the one that calls is told, and this one says it. */
+  #mistaken({ from }: Readonly<Record<string, unknown>>, connection: PeerConnection): Failure | undefined {
+    if (typeof from !== 'string') return undefined;
+    const wasMisspoken = this.#misspoken.delete(from);
+    if (connection.isMisspoken !== true) return undefined;
+    this.#misspoken.add(from);
+    const words = `${from} speaks lines to other nodes, and ${this.#options.id} gRPC: start both with the same --transport`;
+    if (!wasMisspoken) process.stderr.write(`raftline: ${words}\n`);
+    return failure('CLUSTER_MISMATCH', words);
   }
 
   #markOf(id: string): string | undefined {

@@ -128,6 +128,11 @@ export class LineServer {
     return clients;
   }
 
+  /** For `Connection`: gRPC is spoken at the same address, as where nodes speak it to each other. */
+  get takesHttp2(): boolean {
+    return this.gates.some(each => each.take !== undefined);
+  }
+
   /** True when only other nodes may still connect. */
   get #isFull(): boolean {
     return this.#connections.size + this.#newcomers.size + this.#guests.size >= this.#mostClients;

@@ -1,3 +1,3 @@
 import { strangers } from '../shared/strangers.ts';
 
-strangers(2);
+strangers(2, { takesLines: true });

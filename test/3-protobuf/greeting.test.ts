@@ -58,6 +58,19 @@ describe('a node that others call over gRPC', () => {
     await lines.close();
   }
 
+  it('refuses one that calls by lines, which could not be answered, in words that say what to do', async () => {
+    const lines = await LineClient.connect(node.address);
+    lines.send({ op: 'peer', ...GREETING });
+    const { error } = JSON.parse(await lines.line());
+    expect(error).to.include({
+      code: 'CLUSTER_MISMATCH',
+      retry: false,
+      message: 'n2 speaks lines to other nodes, and n1 gRPC: start both with the same --transport',
+    });
+    await lines.close();
+    await isWell();
+  });
+
   it('welcomes one of its cluster', async () => {
     const { heard, stream } = call({ greeting: GREETING });
     await eventually('it is welcomed', () => heard.length > 0);

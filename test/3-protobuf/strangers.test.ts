@@ -1,3 +1,3 @@
 import { strangers } from '../shared/strangers.ts';
 
-strangers(3);
+strangers(3, { takesLines: false });
