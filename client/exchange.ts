@@ -31,13 +31,25 @@ const DIAL_TIMEOUT = 1_000;
 const SILENCE = 2_000;
 
 /** Answers of a node that cannot help at the moment, where another might. */
-const ASK_ANOTHER: ReadonlySet<string> = new Set(['NOT_LEADER', 'NO_LEADER', 'NO_QUORUM', 'SHUTTING_DOWN']);
+const ASK_ANOTHER: ReadonlySet<string> = new Set([
+  'NOT_LEADER',
+  'NO_LEADER',
+  'NO_QUORUM',
+  'NOT_INITIALISED',
+  'SHUTTING_DOWN',
+]);
+
+/** Answers that stay what they are until a person does something, for a node that waits or an address that is wrong. */
+const UP_TO_A_PERSON: ReadonlySet<string> = new Set(['NOT_INITIALISED', 'NODE_UNREACHABLE']);
 
 /** How an exchange goes about it. */
 export interface ExchangeOptions {
   /** What a connection is: lines, or gRPC. */
   readonly dial: Dial;
-  /** Give up on what was never sent as soon as every address has failed once, and not only at the deadline. */
+  /**
+   * Give up on what was never sent as soon as every address has failed once, and on what only a person can mend as soon
+   * as a node has said so; not only at the deadline.
+   */
   readonly isImpatient: boolean;
   /** Number the changes in a session, which may be forgotten after so many seconds without use. */
   readonly session: { readonly ttl?: number } | undefined;
@@ -196,7 +208,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
     const wait = isFirst ? 0 : pause(call.attempts);
     const mayRetry = isRenewed || (error.retry && (error.definite || call.isRepeatable));
     // Whoever waits for our own question can do without what it asks for.
-    const isVain = !mayRetry || (call.isOwn && isOutOfRoom(error));
+    const isVain = !mayRetry || (call.isOwn && isOutOfRoom(error)) || this.isUpToAPerson(error);
     if (isVain || now + wait >= call.deadline) {
       call.fail(call.unansweredBy === undefined ? error : uncertain(call, error));
       return;
@@ -205,6 +217,12 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
     call.notBefore = now + wait;
     if (wait > 0) this.#outbox.pause(call);
     else this.#enqueue(call);
+  }
+
+  /** Whether whoever waits for an answer is better told at once than at the deadline. */
+  isUpToAPerson({ code }: ClientError): boolean {
+    const mayBeElsewhere = code === 'NOT_INITIALISED' && !this.#roster.isAlone;
+    return this.#isImpatient && UP_TO_A_PERSON.has(code) && !mayBeElsewhere;
   }
 
   /** The session is forgotten. A change that was never sent without an answer did not happen, and may begin anew. */

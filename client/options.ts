@@ -4,8 +4,8 @@ export interface ClientOptions {
   /** Milliseconds that each request may take, unless it says itself; 5,000 by default. */
   readonly timeout?: number;
   /**
-   * When no node can be reached: true fails a request once every address was tried in turn; false, the default, keeps
-   * trying until the request's deadline, which rides out a restart.
+   * When no node can be reached, or one waits for its cluster: true fails a request once every address was tried in
+   * turn; false, the default, keeps trying until the request's deadline, which rides out a restart.
    */
   readonly failFast?: boolean;
   /**

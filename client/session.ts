@@ -23,6 +23,8 @@ export interface SessionOwner {
   release(call: Call): void;
   /** There is no session, and this call was never sent. */
   refuse(call: Call, error: ClientError): void;
+  /** Whether this answer stays what it is until a person does something, who is to hear it at once. */
+  isUpToAPerson(error: ClientError): boolean;
 }
 
 /**
@@ -152,7 +154,7 @@ export class Session {
     this.#held.clear();
     for (const call of waiting) {
       if (call.isSettled) continue;
-      if (error.retry && call.deadline > now) this.#held.push(call);
+      if (error.retry && call.deadline > now && !this.#owner.isUpToAPerson(error)) this.#held.push(call);
       else this.#owner.refuse(call, error);
     }
   }

@@ -1,8 +1,18 @@
 import { spawn } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
+import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import { type Client, type ClientError, connect } from '../../client/client.ts';
-import { deadAddress, failureOf, refusal, reply, type Scripted, scripted, startNode } from './servers.ts';
+import {
+  deadAddress,
+  failureOf,
+  type Heard,
+  refusal,
+  reply,
+  type Scripted,
+  scripted,
+  startNode,
+} from './servers.ts';
 
 describe('the client, when things fail', () => {
   const open: { close(): Promise<void> }[] = [];
@@ -17,8 +27,8 @@ describe('the client, when things fail', () => {
     for (const one of open.splice(0).reverse()) await one.close();
   });
 
-  const server = async (act: Parameters<typeof scripted>[0]): Promise<Scripted> =>
-    closing(await scripted(act));
+  const server = async (...args: Parameters<typeof scripted>): Promise<Scripted> =>
+    closing(await scripted(...args));
   const client = (...args: Parameters<typeof connect>): Client => closing(connect(...args));
 
   it('comes back by itself when a node has restarted on the same port', async () => {
@@ -50,6 +60,21 @@ describe('the client, when things fail', () => {
     expect(error).to.include({ code: 'NODE_UNREACHABLE', definite: true });
     expect(error.message).to.include('ECONNREFUSED');
     expect(performance.now() - began).to.be.within(295, 2_000);
+  });
+
+  it('fails fast on what only a person can mend, unless another node may know better', async () => {
+    const refuse = (request: Heard, socket: Socket) =>
+      reply(socket, request.id, refusal('NOT_INITIALISED', true, true));
+    const waits = await server(refuse, { hasSessions: true });
+    const user = client(waits.address, { failFast: true });
+    const errors = await Promise.all([
+      failureOf<ClientError>(user.get('/k')),
+      failureOf<ClientError>(user.set('/k', 'v')),
+    ]);
+    for (const error of errors) expect(error).to.include({ code: 'NOT_INITIALISED', definite: true });
+    expect(waits.heard.map(({ op }) => op)).to.have.members(['get', 'session']);
+    const works = closing(await startNode());
+    expect((await client([waits.address, works.address], { failFast: true }).get('/k')).mod).to.equal(0);
   });
 
   it('fails fast anew for each request, and finds a node that has come meanwhile', async () => {
