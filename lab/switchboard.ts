@@ -69,6 +69,11 @@ export class Switchboard {
     for (const [address, other] of this.#ids) if (other === id) this.#ids.delete(address);
     for (const [name, { from, to }] of this.#links) if (from === id || to === id) this.#links.delete(name);
     this.#delays.delete(id);
+    for (const caller of this.#callers) {
+      if (caller.from !== id && caller.to !== id) continue;
+      this.#callers.delete(caller);
+      turnAway(caller.socket, NO_SUCH_NODE);
+    }
   }
 
   /** What a node is given as its `--peer-proxy`. */
@@ -165,7 +170,7 @@ export class Switchboard {
     }
     const to = this.#ids.get(request.url ?? '');
     if (to === undefined) {
-      turnAway(socket, '404 No Such Node');
+      turnAway(socket, NO_SUCH_NODE);
       return;
     }
     const roundTrip = this.link(from, to).delay + this.link(to, from).delay;
@@ -219,6 +224,8 @@ export class Switchboard {
     });
   }
 }
+
+const NO_SUCH_NODE = '404 No Such Node';
 
 /** The name of a link, whose two ends are told apart. */
 function nameOf(from: string, to: string): string {

@@ -155,6 +155,15 @@ describe('the switchboard', () => {
     expect(b.sockets).to.have.length(0);
   });
 
+  it('turns away a caller who waits for a node that is forgotten meanwhile', async () => {
+    board.partition([['a'], ['b']]);
+    const call = dial('a');
+    await aWhile();
+    board.forget('b');
+    board.heal();
+    expect((await call).status).to.equal(404);
+  });
+
   it('cuts one direction alone', async () => {
     const near = await tunnel();
     board.cut('a', 'b');
