@@ -8,7 +8,7 @@ import { TRANSPORTS, type TransportName } from '../src/node/transports.ts';
 import { formatAddress, isNodeId, type NodeAddress, parseAddress, parseNodes } from '../src/wire/address.ts';
 import { RaftlineError, refuse } from '../src/wire/errors.ts';
 import { OPS } from '../src/wire/ops.ts';
-import { nearest } from '../src/wire/text.ts';
+import { nearestId } from '../src/wire/text.ts';
 import { FIRST_STAGE_WITH_DATA, STAGES, type Stage } from '../stages/stages.ts';
 import { COMPACTION_FLAGS, readLimits } from './compaction-flags.ts';
 import { HISTORY_FLAGS, readHistory } from './history-flags.ts';
@@ -235,7 +235,7 @@ function readId(id: string | undefined, nodes: readonly NodeAddress[] | undefine
   }
   if (!isNodeId(id)) refuse('BAD_REQUEST', `--id ${JSON.stringify(id)}: use 1 to 64 of A-Z a-z 0-9 . _ -`);
   if (known !== undefined && !known.includes(id)) {
-    const near = nearest(id, known);
+    const near = nearestId(id, known);
     const hint = near === undefined ? `it has ${known.join(', ')}` : `did you mean ${near}?`;
     refuse('BAD_REQUEST', `--id ${id} is not in --nodes: ${hint}`);
   }

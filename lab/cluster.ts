@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { connect } from '../client/client.ts';
 import { formatAddress, isNodeId, type NodeAddress, parseAddress } from '../src/wire/address.ts';
 import { OPS } from '../src/wire/ops.ts';
-import { nearest } from '../src/wire/text.ts';
+import { nearestId } from '../src/wire/text.ts';
 import { STAGES, type Stage } from '../stages/stages.ts';
 import { ask } from './ask.ts';
 import { NodeProcess, StartFailure } from './node-process.ts';
@@ -152,7 +152,7 @@ export class Cluster {
     const node = this.#nodes.get(id);
     if (node !== undefined) return node;
     if (this.#removed.has(id)) throw new Error(`${id} was removed from the cluster: add brings a new node`);
-    const near = nearest(id, this.#nodes.keys());
+    const near = nearestId(id, this.#nodes.keys());
     const hint = near === undefined ? `there are ${this.ids.join(', ')}` : `did you mean ${near}?`;
     throw new Error(`there is no node ${JSON.stringify(id)}: ${hint}`);
   }

@@ -32,11 +32,19 @@ function toNodes(done: string, act: (node: NodeProcess) => Promise<void> | void)
   };
 }
 
+/** What takes no word behind it: one that is there means more than would be done. */
+function alone(name: string, act: (cluster: Cluster) => Promise<string> | string, more = ''): Command['run'] {
+  return (cluster, rest) => {
+    if (rest !== '') throw new Error(`usage: ${name}${more}`);
+    return act(cluster);
+  };
+}
+
 export const COMMANDS: Readonly<Record<string, Command>> = {
   status: {
     usage: 'status',
     about: 'a row for every node, and the links that are not whole',
-    run: status,
+    run: alone('status', status, '; @n2 status asks one node'),
   },
   kill: {
     usage: 'kill n2',
@@ -99,13 +107,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   heal: {
     usage: 'heal',
     about: 'ends every cut; what was held back arrives. Delays stay',
-    run: cluster => {
+    run: alone('heal', cluster => {
       cluster.heal();
       const slow = cluster.delays.map(
         ([id, milliseconds]) => `${away(id, milliseconds)} still: delay ${id} 0 ends that`,
       );
       return ['no link is cut', ...slow].join('\n');
-    },
+    }),
   },
   delay: {
     usage: 'delay n3 200ms',

@@ -63,6 +63,7 @@ export class Session {
         return this.#use(after);
       case 'quit':
       case 'exit':
+        if (after !== '') throw new Error(`usage: ${name}; it stops every node, and ends`);
         this.#isOver = true;
         return '';
     }

@@ -27,6 +27,19 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
+/**
+ * The one node that a mistyped id can have meant. Ids are short and alike: where several are as near, or a single
+ * character is all there is, the list of them says more than a guess.
+ */
+export function nearestId(id: string, known: Iterable<string>): string | undefined {
+  const near = [...known].filter(each => each.length > 1 && isOneEdit(id, each));
+  return near.length === 1 ? near[0] : undefined;
+}
+
+function isOneEdit(word: string, other: string): boolean {
+  return Math.abs(word.length - other.length) <= 1 && word.length <= 64 && editDistance(word, other) === 1;
+}
+
 /** Edits (insert, delete, replace, swap of neighbours) from one word to another: optimal string alignment. */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];

@@ -120,6 +120,9 @@ describe('raftline lab', () => {
     const mistakes: [line: string, words: RegExp][] = [
       ['stauts', /there is no command stauts: did you mean status\?/],
       ['kill n7', /there is no node "n7": did you mean n1\?/],
+      ['status n1', /usage: status; @n2 status asks one node/],
+      ['heal n1', /usage: heal/],
+      ['quit n1', /usage: quit/],
       ['kill', /which node\? There are n1/],
       ['get', /usage: get KEY/],
       ['get /a --fresh', /get has no --fresh; usage: get KEY/],

@@ -121,7 +121,7 @@ describe('raftline serve', () => {
     [
       'an id that is not in the list',
       ['--id', 'n3', '--nodes', cluster],
-      /--id n3 is not in --nodes: did you mean/,
+      /--id n3 is not in --nodes: it has n1, n2/,
     ],
     ['a list without an id', ['--nodes', cluster], /--id is missing: which of n1, n2/],
     ['a list with a bad address', ['--nodes', 'n1=x'], /--nodes: "x" is not an address/],

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { isLongerThan, jsonBytes, nearest, quoted, shortened } from '../../src/wire/text.ts';
+import { isLongerThan, jsonBytes, nearest, nearestId, quoted, shortened } from '../../src/wire/text.ts';
 import { withSeed } from '../shared/random.ts';
 
 describe('text', () => {
@@ -11,6 +11,15 @@ describe('text', () => {
         expect(isLongerThan(text, limit), `${text} ${limit}`).to.equal(Buffer.byteLength(text) > limit);
       }
     }));
+
+  it('is taken for the one id that is nearest to it, and for none where several or short ones are', () => {
+    expect(nearestId('n12', ['n1', 'n2', 'n3'])).to.equal(undefined);
+    expect(nearestId('n13', ['n11', 'n2', 'west'])).to.equal('n11');
+    expect(nearestId('wets', ['west', 'east'])).to.equal('west');
+    expect(nearestId('n4', ['n1', 'n2', 'n3'])).to.equal(undefined);
+    expect(nearestId('c', ['a'])).to.equal(undefined);
+    expect(nearestId('north', ['south'])).to.equal(undefined);
+  });
 
   it('counts the bytes of its JSON', () => {
     for (const text of ['', 'a', '"\\', '\u0000\n', 'é\u2028', '\u{1f600}']) {
