@@ -141,7 +141,7 @@ function printable(json: string): string {
 }
 
 function complain(message: string): void {
-  process.stderr.write(`raftline: ${message}\n`);
+  process.stderr.write(`raftline: log: ${message}\n`);
 }
 
 /** Does something with an open file; undefined when it is not there. */
@@ -227,13 +227,13 @@ term]} where the log begins anew behind a snapshot that came from another node.
   async run({ flags }: Call): Promise<number> {
     const { data, from, json = false } = flags;
     if (typeof data !== 'string' || data === '') {
-      complain('log needs --data DIR, the data directory of a node');
+      complain('--data is missing: the data directory of a node');
       return 2;
     }
     try {
       return await print(data, from === undefined ? undefined : Number(from), json === true);
     } catch (error) {
-      complain(isSystemError(error) ? `log: ${systemWords(error, data)}` : (error as Error).message);
+      complain(isSystemError(error) ? systemWords(error, data) : (error as Error).message);
       return error instanceof DataError ? 1 : 2;
     }
   },

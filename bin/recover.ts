@@ -31,7 +31,7 @@ The cluster gets a new id, so that old members that do come back are refused and
   words: [0, 0],
   async run({ flags }: Call): Promise<number> {
     if (typeof flags.data !== 'string' || flags.data === '' || flags.survivor !== true) {
-      complain('recover needs --data DIR and --survivor; raftline recover --help says when and how');
+      complain('recover: needs --data DIR and --survivor; raftline recover --help says when and how');
       return 2;
     }
     try {
@@ -54,7 +54,7 @@ async function inspect(path: string, isMeant: boolean): Promise<number> {
   const identity = directory.identity();
   if (identity === undefined) {
     complain(
-      `${path} is not a data directory: it has no node.json; name the --data of the node that is left`,
+      `recover: ${path} is not a data directory: it has no node.json; name the --data of the node that is left`,
     );
     return 2;
   }

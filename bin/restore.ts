@@ -1,4 +1,5 @@
-import { complain, count, print } from '../client/cli/print.ts';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { complain, count, print, quoted } from '../client/cli/print.ts';
 import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import { UsageError } from '../client/cli/usage-error.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
@@ -6,6 +7,9 @@ import { DataError } from '../src/node/data-error.ts';
 import { restore as restoreTo } from '../src/node/restore.ts';
 import { isNodeId, parseNodes } from '../src/wire/address.ts';
 import { RaftlineError } from '../src/wire/errors.ts';
+
+/** With what each line of an export begins. */
+const EXPORTED = '{"key":';
 
 export const restore: Verb = {
   name: 'restore',
@@ -38,13 +42,27 @@ written.
       );
       return 0;
     } catch (error) {
-      if (error instanceof DataError) complain(`restore: ${error.message}`);
+      if (error instanceof DataError && error.problem === 'damaged' && isExport(backup))
+        complain(`restore: ${quoted(backup)} is what raftline export prints: use raftline import < FILE`);
+      else if (error instanceof DataError) complain(`restore: ${error.message}`);
       else if (isSystemError(error)) complain(`restore: ${systemWords(error, backup)}`);
       else throw error;
       return 2;
     }
   },
 };
+
+/** Whether a file begins as what `export` prints does: no record of a backup begins so. */
+function isExport(path: string): boolean {
+  const beginning = Buffer.alloc(EXPORTED.length);
+  const fd = openSync(path, 'r');
+  try {
+    readSync(fd, beginning, 0, beginning.length, 0);
+  } finally {
+    closeSync(fd);
+  }
+  return beginning.toString() === EXPORTED;
+}
 
 function optionsOf({ flags }: Call) {
   const { data, nodes: listed } = flags;

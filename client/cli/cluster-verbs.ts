@@ -32,9 +32,9 @@ first: when one does not answer, or belongs to another cluster, nothing is chang
   words: [0, 0],
   async perform(call, session) {
     if (call.flags.nodes === undefined)
-      throw new UsageError('--nodes is missing: name every node of the cluster');
+      throw new UsageError('init: --nodes is missing: name every node of the cluster');
     const nodes = Object.fromEntries(
-      listed('nodes', String(call.flags.nodes)).map(({ id, address }) => [id, address]),
+      listed('init: --nodes', String(call.flags.nodes)).map(({ id, address }) => [id, address]),
     );
     const reply = await ask<MembersReply>('init', { nodes }, call, session);
     if (!call.flags.json) await printMembers(reply);
@@ -42,12 +42,12 @@ first: when one does not answer, or belongs to another cluster, nothing is chang
   },
 });
 
-/** What `--nodes` or `--node` names. */
-function listed(flag: string, text: string): NodeAddress[] {
+/** What `--nodes` or `--node` of a verb names. */
+function listed(what: string, text: string): NodeAddress[] {
   try {
     return parseNodes(text);
   } catch (error) {
-    if (error instanceof RaftlineError) throw new UsageError(`--${flag}: ${error.message}`);
+    if (error instanceof RaftlineError) throw new UsageError(`${what}: ${error.message}`);
     throw error;
   }
 }
@@ -135,8 +135,9 @@ or belongs to another cluster, nothing is changed. With a member's id and anothe
   flags: { node: { type: 'string', value: 'n4=HOST:PORT', about: 'its id, and where it listens' } },
   words: [0, 0],
   async perform(call, session) {
-    const [node, ...more] = listed('node', String(call.flags.node ?? ''));
-    if (node === undefined || more.length > 0) throw new UsageError('--node: name one node, as n4=HOST:PORT');
+    const [node, ...more] = listed('add-learner: --node', String(call.flags.node ?? ''));
+    if (node === undefined || more.length > 0)
+      throw new UsageError('add-learner: --node: name one node, as n4=HOST:PORT');
     return change('add-learner', { node }, call, session);
   },
 });
@@ -170,7 +171,8 @@ and is not named is a member no more; a learner that is not named stays one.
   async perform(call, session) {
     const { members: named, expect } = call.flags;
     const members = idsIn(named);
-    if (members.length === 0) throw new UsageError('--members is missing: name every member that is to vote');
+    if (members.length === 0)
+      throw new UsageError('change-membership: --members is missing: name every member that is to vote');
     const fields = { members, ...(expect !== undefined && { expect: idsIn(expect) }), ...forceIn(call) };
     return change('change-membership', fields, call, session);
   },

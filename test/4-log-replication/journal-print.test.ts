@@ -119,7 +119,7 @@ describe('raftline log', () => {
     const path = scratch.directory();
     const other = await run({ data: path });
     expect(other.status).to.equal(2);
-    expect(other.err).to.include(`${path} is not a data directory`);
+    expect(other.err).to.include(`raftline: log: ${path} is not a data directory`);
   });
 
   it('holds no more of a long log than it prints at once, and ends quietly when nobody reads on', async () => {

@@ -99,6 +99,12 @@ describe('raftline restore', function () {
       .to.include(broken)
       .and.to.match(/damaged at byte \d+/);
 
+    const exported = join(folder, 'exported.ndjson');
+    writeFileSync(exported, '{"key":"/a","value":"1"}\n');
+    const other = await raftline(['restore', exported, '--data', target, ...list]);
+    expect(other).to.include({ status: 2 });
+    expect(other.err).to.include(`${exported} is what raftline export prints: use raftline import`);
+
     const missing = await raftline(['restore', join(folder, 'none'), '--data', target, ...list]);
     expect(missing).to.deep.equal({
       status: 2,

@@ -59,7 +59,7 @@ describe('raftline recover --survivor', function () {
     expect(running.err).to.match(/a node runs on .*: .*stop every node first/);
     const none = await raftline(['recover', '--data', join(data, 'no such'), '--survivor']);
     expect(none.status).to.equal(2);
-    expect(none.err).to.match(/is not a data directory/);
+    expect(none.err).to.match(/^raftline: recover: .* is not a data directory/);
     const unsaid = await recover('--yes');
     expect(unsaid.status).to.equal(2);
     expect(unsaid.err).to.match(/--survivor/);
