@@ -1,4 +1,4 @@
 import { clusterConformance } from '../shared/cluster-conformance.ts';
 
-// What a follower is asked, the leader answers: the leader itself is asked at the stages before and after.
+// What a follower is asked, the leader answers: the leader itself is asked at stages 4 and 8.
 clusterConformance({ stage: 7, roles: ['a follower'] });

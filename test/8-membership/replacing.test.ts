@@ -3,9 +3,6 @@ import { connect } from '../../client/client.ts';
 import { ClientError } from '../../client/client-error.ts';
 import { MemberCluster } from './member-cluster.ts';
 
-/** Milliseconds that a node which has left is given to answer; on a machine too busy for that the outcome is open. */
-const LINGER = 1_000;
-
 describe('stage 8: a cluster in use', function () {
   this.timeout(120_000);
   let cluster: MemberCluster;
@@ -15,7 +12,10 @@ describe('stage 8: a cluster in use', function () {
   });
   afterEach(() => cluster.close());
 
-  /** Writes one key after the other until it is told to stop; every write has to succeed. */
+  /**
+   * Writes one key after the other until it is told to stop. Every write has to succeed, save one for each node that
+   * ends: what another has just passed on to it, and it has not read any more, may have happened for all that is known.
+   */
   function writer(ids: readonly string[]) {
     // Without a session nothing is repeated whose outcome is unknown: each answer has to be plain.
     const client = connect(
@@ -27,13 +27,11 @@ describe('stage 8: a cluster in use', function () {
     let open = 0;
     const run = async () => {
       for (let number = 0; !isOver; number += 1) {
-        const asked = performance.now();
         try {
           await client.set(`/w/${number}`, String(number));
           written += 1;
         } catch (error) {
-          const isLate = performance.now() - asked >= LINGER;
-          if (!isLate || !(error instanceof ClientError) || error.code !== 'LEADER_LOST') throw error;
+          if (!(error instanceof ClientError) || error.code !== 'LEADER_LOST') throw error;
           open += 1;
         }
       }
@@ -55,6 +53,7 @@ describe('stage 8: a cluster in use', function () {
 
   const checkAll = async (id: string, { written, open }: { written: number; open: number }) => {
     expect(written).to.be.greaterThan(0);
+    expect(open).to.be.at.most(3);
     const { removed } = await cluster.ask(id, { op: 'remove', prefix: '/w/' });
     expect(removed).to.be.within(written, written + open);
   };
