@@ -10,12 +10,19 @@ import { entries } from './journal-kit.ts';
 // first sync of the log.
 const [path = '', most = 'Infinity', failure] = process.argv.slice(2);
 
+/** Batches that wait for their sync at a time: on a slow disk the log would grow by thousands between two. */
+const MOST_WAITING = 16;
+
 /** The last index of each mark. */
 const lasts: number[] = [0];
+let durable = 0;
+let whenDurable = () => {};
 
 const listener: StorageListener = {
   onDurable(mark) {
     writeSync(1, `durable ${lasts[mark]}\n`);
+    durable = mark;
+    whenDurable();
   },
 };
 
@@ -39,5 +46,10 @@ for (let mark = 2; mark < Number(most) + 2; mark += 1) {
   last += count;
   lasts.push(last);
   await new Promise(resolve => setImmediate(resolve));
+  while (mark - durable > MOST_WAITING) {
+    await new Promise<void>(resolve => {
+      whenDurable = resolve;
+    });
+  }
 }
 await storage.close();
