@@ -112,11 +112,10 @@ describe('a watch over gRPC', function () {
     const mod = await set('/a', '1');
     await eventually('it is told', () => messages.length === 2);
     const closed = node.close();
+    node = { ...node, close: () => closed };
     const error = await ended;
-    expect(codeOf(error)).to.equal('SHUTTING_DOWN');
+    expect(codeOf(error), error.message).to.equal('SHUTTING_DOWN');
     const failure = failureIn(error.details, name => error.metadata.get(name)[0]?.toString());
     expect(failure).to.include({ resume: mod + 1, retry: true });
-    await closed;
-    node = { ...node, close: async () => {} };
   });
 });

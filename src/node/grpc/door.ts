@@ -53,6 +53,7 @@ export class GrpcServer implements GrpcGate {
   readonly #streams = new Set<StreamCall>();
   #checkedAt = 0;
   #isEnding = false;
+  #isQuiet = false;
 
   /** `hasPeers`: offers the service between nodes, too. */
   constructor(server: LineServer, hasPeers: boolean) {
@@ -128,9 +129,14 @@ export class GrpcServer implements GrpcGate {
     this.#health.check();
   }
 
-  /** Ends the connections that are owed nothing more; a watch of the health service would stay for ever. */
+  /**
+   * Ends the connections that are owed nothing more; a watch of the health service would stay for ever. A call is over
+   * shortly before its status leaves, so that nothing may have been under way at the look before, either.
+   */
   #sendAway(): void {
-    if (this.#calls.size > 0 || this.#streams.size > 0) return;
+    const wasQuiet = this.#isQuiet;
+    this.#isQuiet = this.#calls.size === 0 && this.#streams.size === 0;
+    if (!wasQuiet || !this.#isQuiet) return;
     for (const { socket, isPeer, hasTakenAll } of this.#guests.values()) {
       if (!isPeer && hasTakenAll) socket.end();
     }
