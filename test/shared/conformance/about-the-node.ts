@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { eventually } from '../cluster.ts';
 import { expectRefusal, type Subject } from './subject.ts';
 
 /** The stage from which PROTOCOL §1 promises each operation. */
@@ -73,19 +74,28 @@ export function aboutTheNode({ connect, address }: Subject): void {
       expect(self).to.include({ id: hello.node, address: address(), role: 'voter' });
     });
 
-    it('counts its keys and its connections', async () => {
+    it('counts its keys', async () => {
       const client = await connect();
       await client.ask({ op: 'get', key: '/counted' }); // so that the node asked has all there is, whoever leads
       const before = await client.ask('status');
-      const other = await connect();
-      await other.ask({ op: 'set', key: '/counted', value: '' });
+      await client.ask({ op: 'set', key: '/counted', value: '' });
       await client.ask({ op: 'get', key: '/counted' });
-      const during = await client.ask('status');
-      expect(during.keys).to.equal(before.keys + 1);
-      expect(during.connections).to.equal(before.connections + 1);
-      await other.ask({ op: 'remove', key: '/counted' });
+      expect((await client.ask('status')).keys).to.equal(before.keys + 1);
+      await client.ask({ op: 'remove', key: '/counted' });
       await client.ask({ op: 'get', key: '/counted' });
       expect((await client.ask('status')).keys).to.equal(before.keys);
+    });
+
+    it('counts its connections', async () => {
+      const client = await connect();
+      // A connection of an earlier test may still be closing: what counts is that one more is one more, when none does.
+      await eventually('one more is counted as one more', async () => {
+        const before = await client.ask('status');
+        const other = await connect();
+        await other.ask('ping');
+        const during = await client.ask('status');
+        return during.connections === before.connections + 1;
+      });
     });
 
     it('closes on quit, behind every outstanding reply', async () => {
