@@ -56,6 +56,6 @@ export const DISK_PLANTS: readonly Plant[] = [
     file: 'src/node/journal-replay.js',
     find: 'if (kept < this.entries.length)',
     replace: 'if (kept < this.entries.length) return undefined; if (false)',
-    caughtBy: 'all power may go at once, again and again',
+    caughtBy: 'what was replaced in a log stays replaced',
   },
 ];

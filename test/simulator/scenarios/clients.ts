@@ -1,5 +1,6 @@
 import type { Director } from '../director.ts';
 import type { Scenario } from '../scenarios.ts';
+import { lastOf } from './entries.ts';
 
 /** A leader sleeps through an election; when it wakes, a read comes before anything that the others said. */
 function sleepingLeader(director: Director): void {
@@ -117,9 +118,10 @@ function adoptedProposal(director: Director): void {
   director.elapse(300);
   director.lose((_from, to, message) => to === old.id && message.type !== 'request-vote');
   director.lose((from, _to, message) => from === third.id && message.type === 'request-vote');
+  const before = lastOf(old);
   const adopted = director.set(old, '/a', 'adopted');
   director.until(
-    () => fresh.durable.last === old.durable.last && old.durable.last > 2,
+    () => fresh.durable.last === old.durable.last && old.durable.last > before,
     'a follower gets the entry',
   );
   director.isolate(old);

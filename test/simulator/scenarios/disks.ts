@@ -1,5 +1,6 @@
 import type { Director } from '../director.ts';
 import type { Scenario } from '../scenarios.ts';
+import { lastOf } from './entries.ts';
 
 /** The leader's disk hangs: the others are a majority, and work goes on. */
 function hangingDisk(director: Director): void {
@@ -133,12 +134,31 @@ function blackouts(director: Director): void {
   director.recover();
 }
 
+/** A leader's entries that nobody got are replaced by those of another, on its disk as well: no restart brings them back. */
+function replacedEntries(director: Director): void {
+  const [old, fresh] = [director.node(1), director.node(2)];
+  director.start();
+  director.establish(old);
+  director.elapse(300);
+  const last = lastOf(old);
+  director.isolate(old);
+  for (let count = 1; count <= 5; count += 1) director.set(old, '/a', `lost ${count}`);
+  director.until(() => old.durable.last === last + 5, 'the old leader writes what nobody gets');
+  director.establish(fresh);
+  director.done(director.set(fresh, '/a', 'kept'), 'a change at the new leader');
+  director.mend();
+  director.level();
+  director.world.kill(old);
+  director.world.start(old);
+  director.recover();
+}
+
 /** A large record is cut off by a loss of power, and smaller ones take its place: nothing of it may stay behind them. */
 function tornTail(director: Director): void {
   const { world } = director;
   const [leader, torn] = [director.node(1), director.node(3)];
   director.start();
-  for (let round = 0; round < 4; round += 1) {
+  for (let round = 0; round < 8; round += 1) {
     director.establish(torn);
     director.elapse(200);
     torn.disk.stalls = path => path.endsWith('.ndjson');
@@ -187,6 +207,7 @@ export const DISK_SCENARIOS: readonly Scenario[] = [
   { name: 'the power may go in the first moments of a cluster', size: 3, play: firstMoments },
   { name: 'a vote may reach the disk before the first entry does', size: 5, play: voteBeforeTheFirstEntry },
   { name: 'all power may go at once, again and again', size: 3, segmentBytes: 500, play: blackouts },
+  { name: 'what was replaced in a log stays replaced', size: 3, play: replacedEntries },
   {
     name: 'nothing stays of a record that a loss of power cut off',
     size: 3,
