@@ -25,6 +25,8 @@ export interface NodeState {
   readonly stage: number;
   /** From stage 4: tells its data directory from every other. */
   readonly instance?: string;
+  /** From stage 8: tells its cluster from another that began with the same list of nodes. */
+  readonly origin?: string;
   /** From stage 8: it was a member, and is none any more. */
   readonly removed?: boolean;
   /** What a person has to do about this node, in words. */
@@ -66,6 +68,7 @@ export function answerAboutNode(request: Request, state: NodeState, server: Line
     stage,
     role,
     instance,
+    origin,
     removed,
     notice,
     leader,
@@ -110,6 +113,7 @@ export function answerAboutNode(request: Request, state: NodeState, server: Line
         version: VERSION,
         cluster,
         instance,
+        ...(origin !== undefined && { origin }),
         stage,
         role,
         ...(removed === true && { removed }),

@@ -17,6 +17,8 @@ export interface Handshake {
   readonly expects?: string | undefined;
   /** From stage 8: the mark of the caller's own. */
   readonly instance?: string;
+  /** From stage 8: where the caller's cluster comes from, once it knows. */
+  readonly origin?: string | undefined;
 }
 
 /** What a node whose members can change tells others of itself, and judges them by. */
@@ -32,6 +34,8 @@ export interface Acquaintance {
   /** The mark of its own data directory, and those of others: with which they were added, or first met. */
   readonly instance: string;
   readonly instances: Readonly<Record<string, string>>;
+  /** Where its cluster comes from, once that is committed. */
+  readonly origin: string | undefined;
   /** Keeps the mark of a node that is met for the first time, durably. */
   readonly remember: (id: string, instance: string) => void;
 }
@@ -64,6 +68,9 @@ export function greeting(
     get instance() {
       return acquaintance().instance;
     },
+    get origin() {
+      return acquaintance().origin;
+    },
   };
 }
 
@@ -76,7 +83,7 @@ export interface Called {
 
 /** What is wrong with whom a handshake names, or undefined; who calls is not looked at yet. */
 export function misdialled(
-  { protocol, cluster, to, expects, member }: Readonly<Record<string, unknown>>,
+  { protocol, cluster, from, to, expects, member, origin }: Readonly<Record<string, unknown>>,
   here: Called,
 ): Failure | undefined {
   if (protocol !== 1)
@@ -84,6 +91,9 @@ export function misdialled(
   if (cluster !== here.cluster)
     return mismatch(`${here.id} belongs to cluster ${here.cluster}, not ${named(cluster)}`);
   if (to !== here.id) return mismatch(`this is ${here.id}, not ${named(to)}`);
+  const known = here.acquaintance?.origin;
+  if (origin !== undefined && known !== undefined && origin !== known)
+    return mismatch(otherOrigin(named(from)));
   const instance = here.acquaintance?.instance;
   if (expects !== undefined && expects !== instance) return mismatch(lostData(here.id));
   // A member that knows an earlier node of this name knows of votes that this one has never given. Who is no member
@@ -137,6 +147,11 @@ export function unknown(
 /** Why a node that is a member, and whose data directory is another than it was, must not go on. */
 export function lostData(id: string): string {
   return `${id} has lost its data, and with it the votes it gave: remove it with remove-node, then add it as a new node under a new id`;
+}
+
+/** Why a node is no member of this cluster, though its cluster has the same id. */
+export function otherOrigin(node: string): string {
+  return `${node} has the data of an earlier cluster, which began with the same list of nodes; start it with an empty data directory`;
 }
 
 /** What to tell whoever asks a node that is no member any more. */

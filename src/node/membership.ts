@@ -6,8 +6,9 @@ import type { RequestOf } from '../wire/ops.ts';
 import { failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { entryOf } from '../wire/table.ts';
 import type { Member } from './about.ts';
-import { lostData } from './handshake.ts';
+import { lostData, otherOrigin } from './handshake.ts';
 import type { Core } from './host.ts';
+import { Origin } from './origin.ts';
 import type { Responder } from './server.ts';
 import { notLeader, shuttingDown } from './waiting.ts';
 
@@ -33,6 +34,8 @@ export interface MembershipChangesOptions {
   readonly markOf: (id: string) => string | undefined;
   readonly members: () => readonly Member[];
   readonly rev: () => number;
+  /** Evenly distributed in [0, 1). */
+  readonly random: () => number;
   /** Has the host take a turn. */
   readonly wake: () => void;
 }
@@ -55,13 +58,22 @@ interface Wanted {
 /** Adding, moving and removing members on request, at the leader: what is asked is judged, begun, and told of when it is done. */
 export class MembershipChanges {
   readonly #options: MembershipChangesOptions;
+  readonly #origin: Origin;
   #open: Open | undefined;
+  /** What came while the cluster was getting its origin, which is no change of anybody's. */
+  #early: { readonly request: MembershipRequest; readonly responder: Responder }[] = [];
 
   constructor(options: MembershipChangesOptions) {
     this.#options = options;
+    this.#origin = new Origin(options);
   }
 
   take(request: MembershipRequest, responder: Responder): void {
+    this.#origin.check();
+    if (this.#origin.isUnderWay) {
+      this.#early.push({ request, responder });
+      return;
+    }
     this.#judge(responder, () => {
       this.#refuseObstacle();
       switch (request.op) {
@@ -174,6 +186,8 @@ export class MembershipChanges {
     const isMember = Object.hasOwn(this.#now.nodes, id);
     const isOther = known === undefined ? waits : known !== status.instance;
     if (isMember && isOther) refuse('CLUSTER_MISMATCH', lostData(id));
+    if (status.origin !== undefined && status.origin !== this.#origin.mark)
+      refuse('CLUSTER_MISMATCH', otherOrigin(`${id} at ${address}`));
     return status.instance;
   }
 
@@ -244,8 +258,19 @@ export class MembershipChanges {
     return { ok: true, rev: this.#options.rev(), members: this.#options.members() };
   }
 
-  /** Called every so often: whether the change has come about, or cannot be decided here any more. */
+  /** Called every so often: what has to be done, and what is done. */
   check(): void {
+    this.#origin.check();
+    if (this.#early.length > 0 && !this.#origin.isUnderWay) {
+      const early = this.#early;
+      this.#early = [];
+      for (const { request, responder } of early) this.take(request, responder);
+    }
+    this.#checkOpen();
+  }
+
+  /** Whether the change has come about, or cannot be decided here any more. */
+  #checkOpen(): void {
     const open = this.#open;
     if (open === undefined) return;
     const { core, clock } = this.#options;
@@ -274,6 +299,9 @@ export class MembershipChanges {
 
   /** This node stops. */
   shutDown(): void {
+    const early = this.#early;
+    this.#early = [];
+    for (const { responder } of early) responder.answer(failed(shuttingDown()));
     const open = this.#open;
     if (open === undefined) return;
     if (!open.isBegun && this.#options.core.laggards !== undefined) {
@@ -294,13 +322,13 @@ function lost({ isBegun }: Open): Failure {
 
 /** A configuration with other voters, and of its nodes only those that stay. */
 function keeping(
-  { nodes, instances = {} }: Configuration,
+  { nodes, instances = {}, origin }: Configuration,
   voters: readonly string[],
   stays: (id: string) => boolean,
 ): Configuration {
   const kept = (table: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(table).filter(([id]) => stays(id)));
-  return configurationOf({ nodes: kept(nodes), voters, instances: kept(instances) });
+  return configurationOf({ nodes: kept(nodes), voters, instances: kept(instances), origin });
 }
 
 function isSame(a: Configuration, b: Configuration): boolean {

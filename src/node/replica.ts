@@ -130,6 +130,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
       cluster,
       ask,
       markOf,
+      random,
       members: () => this.members,
       rev: () => this.store.rev,
       wake: () => this.#host.wake(),

@@ -53,6 +53,7 @@ const NOBODY = {
   isRemoved: false,
   contacts: {},
   instances: {},
+  origin: undefined,
   remember: () => {},
 };
 
@@ -188,6 +189,7 @@ export class Standing {
       instance: journal.instance,
       // A node that was removed and added again is known by the directory with which it was added.
       instances: { ...Object.fromEntries(this.#met), ...instances },
+      origin: state.settledConfiguration.origin,
       remember: (peer, mark) => {
         // In this order: what is not on the disk may not be relied on.
         journal.remember(peer, mark);
@@ -251,7 +253,8 @@ export class Standing {
       return { ...about, ...nothing, ...notice, role: 'uninitialised' };
     }
     const { cluster, replica, peers } = this.#membership;
-    const { role, leader, isRemoved, mayStand } = replica.core.state;
+    const { role, leader, isRemoved, mayStand, settledConfiguration } = replica.core.state;
+    const { origin } = settledConfiguration;
     const { store, members, watches, facts: raft } = replica;
     return {
       ...about,
@@ -259,6 +262,7 @@ export class Standing {
       role: role === 'follower' && !mayStand ? 'learner' : role === 'pre-candidate' ? 'candidate' : role,
       removed: isRemoved,
       notice: isRemoved ? removalOf(node) : peers.notice,
+      ...(origin !== undefined && { origin }),
       leader:
         leader === null ? null : { id: leader, address: entryOf(replica.configuration.nodes, leader) ?? '' },
       members,

@@ -10,6 +10,8 @@ export interface Configuration {
   readonly old?: readonly string[];
   /** Of nodes that were added to a running cluster: the mark of the data directory with which each was added. */
   readonly instances?: Readonly<Record<string, string>>;
+  /** Random, from the cluster's first leader: tells it from another that began with the same list of nodes. */
+  readonly origin?: string;
 }
 
 /** The configuration of a node that knows of no cluster yet: nobody votes, so nothing can be decided. */
@@ -37,6 +39,7 @@ export function jointConfiguration(from: Configuration, to: Configuration): Conf
     voters: to.voters,
     old: from.voters,
     instances: { ...from.instances, ...to.instances },
+    origin: to.origin,
   });
 }
 
@@ -46,28 +49,29 @@ export function finalConfiguration({
   voters,
   old = [],
   instances = {},
+  origin,
 }: Configuration): Configuration {
   const stays = ([id]: readonly [string, string]) => voters.includes(id) || !old.includes(id);
   return configurationOf({
     nodes: Object.fromEntries(Object.entries(nodes).filter(stays)),
     voters,
     instances: Object.fromEntries(Object.entries(instances).filter(stays)),
+    origin,
   });
 }
 
+/** What a configuration is made of. */
+type Contents = Omit<Configuration, 'op' | 'origin'> & { readonly origin?: string | undefined };
+
 /** A configuration as an entry holds it: what says nothing is left out. */
-export function configurationOf({
-  nodes,
-  voters,
-  old,
-  instances = {},
-}: Omit<Configuration, 'op'>): Configuration {
+export function configurationOf({ nodes, voters, old, instances = {}, origin }: Contents): Configuration {
   return {
     op: 'configure',
     nodes,
     voters,
     ...(old !== undefined && { old }),
     ...(Object.keys(instances).length > 0 && { instances }),
+    ...(origin !== undefined && { origin }),
   };
 }
 

@@ -12,6 +12,7 @@ function here(facts: Partial<Acquaintance> = {}) {
     contacts: { n2: '127.0.0.1:7002', n3: '127.0.0.1:7003' },
     instance: 'own',
     instances: { n3: 'three' },
+    origin: 'first',
     remember: () => {},
     ...facts,
   };
@@ -38,6 +39,16 @@ describe('stage 8: the first words between nodes', () => {
   it('are taken when they expect the directory that is there, or do not know it', () => {
     expect(misdialled({ ...hello, expects: 'own' }, here())).to.equal(undefined);
     expect(misdialled(hello, here())).to.equal(undefined);
+  });
+
+  it('are refused for good from a node of another cluster that began with the same list', () => {
+    expect(misdialled({ ...hello, origin: 'first' }, here())).to.equal(undefined);
+    const refusal = misdialled({ ...hello, origin: 'second' }, here());
+    expect(refusal).to.include({ code: 'CLUSTER_MISMATCH', retry: false });
+    expect(refusal?.message).to.contain('n2').and.to.contain('empty data directory');
+    // Who has yet to hear where its cluster comes from may be of this one.
+    expect(misdialled(hello, here())).to.equal(undefined);
+    expect(misdialled({ ...hello, origin: 'second' }, here({ origin: undefined }))).to.equal(undefined);
   });
 
   it('are refused for now from one that knew an earlier node of this name', () => {

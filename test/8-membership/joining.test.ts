@@ -125,6 +125,32 @@ describe('stage 8: a node that is added', function () {
     expect((await cluster.vote(['n1', 'n2', 'n4'], 'n1')).ok).to.equal(true);
   });
 
+  it('has the data of an earlier cluster with the same list of nodes, and so the same id: it is refused', async () => {
+    await cluster.start('n3');
+    await cluster.add('n3');
+    await cluster.set('n1', '/a', 'of the earlier');
+    await cluster.agree('n1', 'n2', 'n3');
+    const nodes = ['n1', 'n2'].map(id => ({ id, address: cluster.address(id) }));
+    await Promise.all(['n1', 'n2', 'n3'].map(id => cluster.stop(id)));
+    for (const id of ['n1', 'n2']) {
+      cluster.wipe(id);
+      await cluster.start(id, { nodes });
+    }
+    await cluster.start('n3');
+    await cluster.leader('n1', 'n2');
+    await cluster.set('n1', '/b', 'of the later');
+    const { error } = await cluster.add('n3', 'n1');
+    expect(error).to.include({ code: 'CLUSTER_MISMATCH', definite: true });
+    expect(error?.message).to.contain('earlier cluster').and.to.contain('empty data directory');
+    expect(await rolesAt('n1')).to.deep.equal({ n1: 'voter', n2: 'voter' });
+    expect((await cluster.status('n1')).origin).to.not.equal((await cluster.status('n3')).origin);
+    await cluster.stop('n3');
+    cluster.wipe('n3');
+    await cluster.start('n3');
+    expect((await cluster.add('n3', 'n1')).ok).to.equal(true);
+    await cluster.agree('n1', 'n2', 'n3');
+  });
+
   it('can move: its new address is given like a new node’s', async () => {
     await cluster.start('n3');
     await cluster.add('n3');
