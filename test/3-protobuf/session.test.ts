@@ -115,7 +115,18 @@ const SESSION: readonly (readonly [op: string, fields: object])[] = [
 ];
 
 /** Fields that two runs differ in, whatever the transport. */
-const VOLATILE = ['uptime', 'log', 'term', 'applied', 'commit', 'hash', 'left', 'instance', 'connections'];
+const VOLATILE = [
+  'uptime',
+  'log',
+  'term',
+  'applied',
+  'commit',
+  'hash',
+  'left',
+  'instance',
+  'origin',
+  'connections',
+];
 
 function steady(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(steady);

@@ -15,6 +15,9 @@ const SLOW = 200;
 /** How much less a timer may measure than the one that it is compared with. */
 const BLUR = 2;
 
+/** The first stage whose leader gives the cluster its origin. */
+const FIRST_WITH_ORIGIN = 8;
+
 export interface DurabilityOptions {
   readonly stage: number;
   readonly folder: string;
@@ -47,10 +50,22 @@ export async function withWorld(
   try {
     const leader = await world.cluster.leader(30_000);
     if (leader === undefined) throw new Error('no leader was elected');
+    if (stage >= FIRST_WITH_ORIGIN) await untilAtRest(world);
     await body(world, leader.id);
   } finally {
     await world.stop(true);
   }
+}
+
+/** Waits until every node knows where the cluster comes from: from then on nobody writes anything unasked. */
+async function untilAtRest(world: World): Promise<void> {
+  const wires = world.ids.map(id => new Wire(world.node(id).address));
+  const isAtRest = await world.until(async () => {
+    const answers = await Promise.all(wires.map(wire => wire.ask({ op: 'status', id: 'at rest' })));
+    return answers.every(answer => typeof answer !== 'string' && answer.origin !== undefined);
+  }, 30_000);
+  for (const wire of wires) wire.close();
+  if (!isAtRest) throw new Error('the cluster did not come to rest');
 }
 
 const isOk = (answer: Answer) => typeof answer !== 'string' && answer.ok;
