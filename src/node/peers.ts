@@ -279,15 +279,20 @@ export class Peers<Message> implements Transport<Message> {
   ): PeerSession {
     const reader = new ParcelReader();
     const take = (parcelOf: () => Parcel | undefined): void => {
-      if (isSucceeded()) {
-        log('%s was added again with another data directory: the connection of the earlier is closed', from);
-        connection.destroy();
-        return;
-      }
       let message: Message | undefined;
       try {
         const parcel = parcelOf();
-        if (parcel !== undefined) message = this.#codec.decode(parcel.header, parcel.lines);
+        if (parcel === undefined) return;
+        // Asked of each message and not of each line, of which an append has thousands.
+        if (isSucceeded()) {
+          log(
+            '%s was added again with another data directory: the connection of the earlier is closed',
+            from,
+          );
+          connection.destroy();
+          return;
+        }
+        message = this.#codec.decode(parcel.header, parcel.lines);
       } catch (error) {
         log('%s sent what is no message (%s): its connection is closed', from, error);
         connection.destroy();
