@@ -151,7 +151,7 @@ export function lostData(id: string): string {
 
 /** Why a node is no member of this cluster, though its cluster has the same id. */
 export function otherOrigin(node: string): string {
-  return `${node} has the data of an earlier cluster, which began with the same list of nodes; start it with an empty data directory`;
+  return `${node} has the data of an earlier cluster, which began with the same list of nodes: start it with an empty data directory`;
 }
 
 /** What to tell whoever asks a node that is no member any more. */

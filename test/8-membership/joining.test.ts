@@ -142,6 +142,7 @@ describe('stage 8: a node that is added', function () {
     const { error } = await cluster.add('n3', 'n1');
     expect(error).to.include({ code: 'CLUSTER_MISMATCH', definite: true });
     expect(error?.message).to.contain('earlier cluster').and.to.contain('empty data directory');
+    expect(error?.message, 'status takes it for one sentence').not.to.contain('; ');
     expect(await rolesAt('n1')).to.deep.equal({ n1: 'voter', n2: 'voter' });
     expect((await cluster.status('n1')).origin).to.not.equal((await cluster.status('n3')).origin);
     await cluster.stop('n3');
