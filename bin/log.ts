@@ -1,3 +1,4 @@
+import { complain } from '../client/cli/print.ts';
 import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { readBallot } from '../src/node/ballot-file.ts';
@@ -94,7 +95,7 @@ class LogPrinter {
     if (!isLast || !isTorn(reader.rest))
       damaged(path, reader.offset, 'this record is cut off, and not the last');
     complain(
-      `${path}: the record at byte ${reader.offset} is not whole: it is being written, or was when the node stopped`,
+      `log: ${path}: the record at byte ${reader.offset} is not whole: it is being written, or was when the node stopped`,
     );
     return this.#output.isRead;
   }
@@ -140,10 +141,6 @@ function printable(json: string): string {
   return json.replace(/[\x7f-\x9f]/g, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-function complain(message: string): void {
-  process.stderr.write(`raftline: log: ${message}\n`);
-}
-
 /** Does something with an open file; undefined when it is not there. */
 async function withFile<T>(path: string, use: (fd: number) => T | Promise<T>): Promise<T | undefined> {
   let fd: number;
@@ -165,7 +162,7 @@ async function print(path: string, wanted: number | undefined, isJson: boolean):
   const identity = directory.identity();
   if (identity === undefined) {
     complain(
-      `${path} is not a data directory: it has no node.json; name the --data that the node is served with`,
+      `log: ${path} is not a data directory: it has no node.json; name the --data that the node is served with`,
     );
     return 2;
   }
@@ -178,7 +175,7 @@ async function print(path: string, wanted: number | undefined, isJson: boolean):
     printer.node(identity, vote?.ballot.term ?? 0, vote?.ballot.vote ?? null);
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    complain(error.message);
+    complain(`log: ${error.message}`);
     status = 1;
   }
   if (head !== undefined) printer.snapshot(head);
@@ -199,7 +196,7 @@ async function newestHead({ snapshots: directory }: DataDirectory): Promise<Snap
   for (const { path } of listSnapshots(DISK, directory).snapshots) {
     const head = await withFile(path, fd => readHead(DISK, fd));
     if (head !== undefined) return head;
-    complain(`${path} does not begin as a snapshot does; the node starts without it, if it can`);
+    complain(`log: ${path} does not begin as a snapshot does; the node starts without it, if it can`);
   }
   return undefined;
 }
@@ -227,13 +224,13 @@ term]} where the log begins anew behind a snapshot that came from another node.
   async run({ flags }: Call): Promise<number> {
     const { data, from, json = false } = flags;
     if (typeof data !== 'string' || data === '') {
-      complain('--data is missing: the data directory of a node');
+      complain('log: --data is missing: the data directory of a node');
       return 2;
     }
     try {
       return await print(data, from === undefined ? undefined : Number(from), json === true);
     } catch (error) {
-      complain(isSystemError(error) ? systemWords(error, data) : (error as Error).message);
+      complain(`log: ${isSystemError(error) ? systemWords(error, data) : (error as Error).message}`);
       return error instanceof DataError ? 1 : 2;
     }
   },

@@ -116,24 +116,27 @@ export class DataDirectory {
     this.syncDirectory(this.path);
   }
 
-  /** Writes which data directory another node has. */
-  remember(peer: string, instance: string): void {
+  /** Whose it is, of a directory that was claimed before. */
+  #claimed(): Identity {
     const found = this.identity();
     if (found === undefined) throw new Error(`${this.node} is missing`);
+    return found;
+  }
+
+  /** Writes which data directory another node has. */
+  remember(peer: string, instance: string): void {
+    const found = this.#claimed();
     this.claim({ ...found, peers: { ...found.peers, [peer]: instance } });
   }
 
   /** Writes that the node was removed from its cluster. */
   dismiss(): void {
-    const found = this.identity();
-    if (found === undefined) throw new Error(`${this.node} is missing`);
-    this.claim({ ...found, removed: true });
+    this.claim({ ...this.#claimed(), removed: true });
   }
 
   /** Writes that the node is now part of a cluster. */
   join(cluster: string): void {
-    const found = this.identity();
-    if (found === undefined) throw new Error(`${this.node} is missing`);
+    const found = this.#claimed();
     this.check(found, found.node, cluster);
     if (found.cluster !== cluster) this.claim({ ...found, cluster });
   }

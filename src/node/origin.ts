@@ -1,4 +1,5 @@
 import { configurationOf } from '../raft/configuration.ts';
+import { hexOf } from './checksum.ts';
 import type { Core } from './host.ts';
 
 export interface OriginOptions {
@@ -46,8 +47,6 @@ export class Origin {
 
   /** Eight random hex digits. */
   get #digits(): string {
-    return Math.floor(this.#options.random() * 2 ** 32)
-      .toString(16)
-      .padStart(8, '0');
+    return hexOf(Math.floor(this.#options.random() * 2 ** 32));
   }
 }

@@ -130,7 +130,11 @@ export class LineServer {
 
   /** For `Connection`: gRPC is spoken at the same address, as where nodes speak it to each other. */
   get takesHttp2(): boolean {
-    return this.gates.some(each => each.take !== undefined);
+    return this.#http2Gate !== undefined;
+  }
+
+  get #http2Gate(): GrpcGate | undefined {
+    return this.gates.find(each => each.take !== undefined);
   }
 
   /** True when only other nodes may still connect. */
@@ -170,7 +174,7 @@ export class LineServer {
 
   #accept(socket: Socket): void {
     const isReserve = this.#isFull;
-    const gate = this.gates.find(each => each.take !== undefined);
+    const gate = this.#http2Gate;
     if (gate === undefined) {
       this.#begin(socket, isReserve);
       return;

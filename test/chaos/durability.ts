@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StartFailure } from '../../lab/node-process.ts';
+import { OPS } from '../../src/wire/ops.ts';
 import { Audit, checkAcknowledgements, type Times } from './audit.ts';
 import { soleNode } from './crash-points.ts';
 import type { TraceEvent } from './disk-orders.ts';
@@ -14,9 +15,6 @@ import { World } from './world.ts';
 const SLOW = 200;
 /** How much less a timer may measure than the one that it is compared with. */
 const BLUR = 2;
-
-/** The first stage whose leader gives the cluster its origin. */
-const FIRST_WITH_ORIGIN = 8;
 
 export interface DurabilityOptions {
   readonly stage: number;
@@ -50,7 +48,8 @@ export async function withWorld(
   try {
     const leader = await world.cluster.leader(30_000);
     if (leader === undefined) throw new Error('no leader was elected');
-    if (stage >= FIRST_WITH_ORIGIN) await untilAtRest(world);
+    // From the stage on whose members can change, the leader gives the cluster its origin.
+    if (stage >= OPS['add-learner'].stage) await untilAtRest(world);
     await body(world, leader.id);
   } finally {
     await world.stop(true);

@@ -15,6 +15,16 @@ function change(director: Director, node: SimNode, count: number): void {
   for (let at = 1; at <= count; at += 1) director.done(director.set(node, `/${at}`, `${at}`), 'a change');
 }
 
+/** A leader compacts what a node has yet to get, which goes away in the way given: it will be sent the snapshot. */
+function leaveBehind(director: Director, leader: SimNode, away: () => void): void {
+  director.start();
+  director.establish(leader);
+  director.elapse(300);
+  away();
+  change(director, leader, 5);
+  compact(director, leader);
+}
+
 /** The pieces of snapshots that come to a node from now on. */
 function comingTo(director: Director, node: SimNode): NodeMessage[] {
   const pieces: NodeMessage[] = [];
@@ -88,12 +98,7 @@ function powerAfterCompaction(director: Director): void {
 /** The answer to the last piece of a snapshot is lost, so it is sent again to a node that has it already. */
 function installedTwice(director: Director): void {
   const [leader, node] = [director.node(1), director.node(3)];
-  director.start();
-  director.establish(leader);
-  director.elapse(300);
-  director.world.kill(node);
-  change(director, leader, 5);
-  compact(director, leader);
+  leaveBehind(director, leader, () => director.world.kill(node));
   const { index } = leader.raft?.state.snapshot ?? { index: 0 };
   const pieces = comingTo(director, node);
   director.lose((from, _to, message) => from === node.id && message.type === 'appended');
@@ -110,12 +115,7 @@ function installedTwice(director: Director): void {
 /** While the last of a snapshot is on its way to the disk, another leader brings more by its log. */
 function overtaken(director: Director): void {
   const [leader, other, node] = [director.node(1), director.node(2), director.node(3)];
-  director.start();
-  director.establish(leader);
-  director.elapse(300);
-  director.isolate(node);
-  change(director, leader, 5);
-  compact(director, leader);
+  leaveBehind(director, leader, () => director.isolate(node));
   const { index } = leader.raft?.state.snapshot ?? { index: 0 };
   node.disk.stalls = path => path.includes('/snapshots');
   director.mend();
@@ -159,12 +159,7 @@ function rememberedSessions(director: Director): void {
 /** A snapshot of before comes to a node that has gone on: nothing of it is taken. */
 function ofThePast(director: Director): void {
   const [leader, node] = [director.node(1), director.node(3)];
-  director.start();
-  director.establish(leader);
-  director.elapse(300);
-  director.world.kill(node);
-  change(director, leader, 5);
-  compact(director, leader);
+  leaveBehind(director, leader, () => director.world.kill(node));
   const seen = comingTo(director, node);
   director.world.start(node);
   director.level();
