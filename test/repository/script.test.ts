@@ -154,7 +154,7 @@ describe('scripts/raftline.mjs', function () {
     const script = new Script(house, ['test']);
     expect(await script.exit, script.output).to.equal(1);
     expect(script.output)
-      .to.match(/✔ 2-two\/good: 1 passed, 1 skipped\n/)
+      .to.match(/✔ 2-two\/good: 1 passed, 1 skipped/)
       .and.match(/✖ a › is not\n +Error: why\n/)
       .and.match(/✖ 1-one\/bad: 1 of 1 failed\n/)
       .and.match(/1 passing .*\n +1 pending\n +1 failing\n/)
