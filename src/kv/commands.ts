@@ -65,7 +65,7 @@ function once(store: Store, command: ChangeRequest, id: number, seq: number): Ou
     return failed(failure('SESSION_EXPIRED', words));
   }
   const fingerprint = fingerprintOf(command, NOT_PAYLOAD);
-  const known = sessions.resultOf(id, seq);
+  const known = session.resultOf(seq);
   if (known !== undefined) {
     sessions.use(session, store.time);
     const isSame = known.fingerprint.high === fingerprint.high && known.fingerprint.low === fingerprint.low;

@@ -20,8 +20,9 @@ export function* imageOf(store: Store): Generator<unknown> {
   yield { rev, keys: store.size, hash, time, leases: leases.last, sessions: sessions.last };
   for (const { id, ttl, deadline } of leases.entries(0)) yield { lease: [id, ttl, deadline] };
   for (const { id, ttl, used, floor } of sessions.entries()) yield { session: [id, ttl, used, floor] };
-  for (const [session, seq, { fingerprint, outcome }] of sessions.results()) {
-    yield { result: [session, seq, fingerprint.high, fingerprint.low, outcome] };
+  for (const { id, results } of sessions.entries()) {
+    for (const { seq, fingerprint, outcome } of results)
+      yield { result: [id, seq, fingerprint.high, fingerprint.low, outcome] };
   }
   for (const [key, entry] of store.entries('')) yield [key, ...listOf(entry)];
   yield { history: history.compacted };

@@ -1,8 +1,9 @@
 import { failure } from '../wire/errors.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
-import { BTree, byPair, type Pair, type Tree } from './b-tree.ts';
+import { BTree, type Tree } from './b-tree.ts';
 import { Deadlines, isDue } from './deadlines.ts';
-import { Digest, type Hash, hashOfBoth, hashOfNumbers, hashOfText } from './digest.ts';
+import { Digest } from './digest.ts';
+import { type Kept, type Result, Session } from './session.ts';
 
 /** Results that a session remembers, … */
 const MOST_RESULTS = 1_024;
@@ -11,51 +12,26 @@ const MOST_CHARACTERS = 8_388_608;
 /** Characters of a result that is not worth shortening. */
 const SHORT = 512;
 
-/** A client's number for itself, under which its changes happen once (thesis §6.3). */
-export interface Session {
-  readonly id: number;
-  /** Seconds that it lives after its last use. */
-  readonly ttl: number;
-  /** When it was last used, in milliseconds of cluster time. */
-  readonly used: number;
-  /** The highest `seq` whose result was forgotten: nothing up to it may be carried out any more. */
-  readonly floor: number;
-  /** How many results it remembers, and their characters. */
-  readonly results: number;
-  readonly characters: number;
-}
-
-/** What a change came to, and what it was. */
-export interface Result {
-  readonly fingerprint: Hash;
-  readonly outcome: Outcome;
-}
-
-interface Kept extends Result {
-  readonly characters: number;
-  readonly hash: Hash;
-}
-
 /**
  * Sessions, and what the changes under them came to. Like the keys they are a function of the log alone: a change
  * that comes twice is carried out once on every node, and a session ends at the same entry everywhere.
  */
 export class Sessions {
   readonly #sessions: Tree<number, Session>;
-  /** By session and `seq`. */
-  readonly #results: Tree<Pair, Kept>;
   /** When to look at each: no later than it is due. A use does not move it here, since there are so many. */
   readonly #deadlines: Deadlines;
   readonly #digest: Digest;
   #last: number;
+  /** Marks the sessions that no copy shares: those may be changed in place. */
+  #owner: object = {};
 
   /** None, or a copy in O(1) of others. */
   constructor(from?: Sessions) {
     this.#sessions = from === undefined ? new BTree<number, Session>() : from.#sessions.clone();
-    this.#results = from === undefined ? new BTree<Pair, Kept>(undefined, byPair) : from.#results.clone();
     this.#deadlines = new Deadlines(from === undefined ? undefined : from.#deadlines);
     this.#digest = new Digest(from === undefined ? undefined : from.#digest);
     this.#last = from === undefined ? 0 : from.#last;
+    if (from !== undefined) from.#owner = {};
   }
 
   get size(): number {
@@ -85,26 +61,36 @@ export class Sessions {
     for (const [, session] of this.#sessions.entries()) yield session;
   }
 
-  /** All results, by session and `seq`. */
-  *results(): Generator<readonly [session: number, seq: number, Result]> {
-    for (const [[session, seq], result] of this.#results.entries()) yield [session, seq, result];
-  }
-
   open(ttl: number, now: number): Session {
     this.#last += 1;
-    const session = { id: this.#last, ttl, used: now, floor: 0, results: 0, characters: 0 };
-    this.#put(session);
+    return this.#begin({ id: this.#last, ttl, used: now, floor: 0 });
+  }
+
+  #begin(fields: Pick<Session, 'id' | 'ttl' | 'used' | 'floor'>): Session {
+    const session = new Session(this.#owner, fields);
+    this.#sessions.set(session.id, session);
+    this.#digest.toggle(session.hash);
     this.#deadlines.add(deadlineOf(session), session.id);
     return session;
   }
 
   /** Begins a session's time anew. */
   use(session: Session, now: number): void {
-    this.#replace(session, { ...session, used: now });
+    this.#touch(this.#own(session), now);
   }
 
-  resultOf(session: number, seq: number): Result | undefined {
-    return this.#results.get([session, seq]);
+  #touch(session: Session, now: number): void {
+    this.#digest.toggle(session.hash);
+    session.use(now);
+    this.#digest.toggle(session.hash);
+  }
+
+  /** A session as it may be changed. */
+  #own(session: Session): Session {
+    if (session.owner === this.#owner) return session;
+    const own = new Session(this.#owner, session, session);
+    this.#sessions.set(own.id, own);
+    return own;
   }
 
   /**
@@ -112,54 +98,26 @@ export class Sessions {
    * answers are too large, it remembers of the oldest only that they were carried out.
    */
   remember(session: Session, seq: number, result: Result, now: number): void {
-    const { id, ttl } = session;
-    let { floor, results, characters } = session;
-    results += 1;
-    characters += this.#keep([id, seq], result);
-    if (results > MOST_RESULTS) {
-      const [pair, oldest] = this.#oldest(id);
-      this.#results.delete(pair);
-      this.#digest.toggle(oldest.hash);
-      floor = pair[1];
-      results -= 1;
-      characters -= oldest.characters;
-    }
-    if (characters > MOST_CHARACTERS) characters -= this.#shorten(id, characters - MOST_CHARACTERS);
-    this.#replace(session, { id, ttl, used: now, floor, results, characters });
-  }
-
-  /** Puts a result in its place, and returns its characters. */
-  #keep(pair: Pair, { fingerprint, outcome }: Result): number {
-    const text = JSON.stringify(outcome);
-    const hash = hashOfBoth(hashOfNumbers(...pair), hashOfBoth(fingerprint, hashOfText(text)));
-    this.#results.set(pair, { fingerprint, outcome, characters: text.length, hash });
-    this.#digest.toggle(hash);
-    return text.length;
+    const own = this.#own(session);
+    this.#digest.toggle(own.hash);
+    this.#digest.toggle(own.keep(seq, result).hash);
+    if (own.results.length > MOST_RESULTS) this.#digest.toggle(own.forgetOldest().hash);
+    if (own.characters > MOST_CHARACTERS) this.#shorten(own);
+    own.use(now);
+    this.#digest.toggle(own.hash);
   }
 
   /**
-   * Makes at least so many characters less of the results of a session, the oldest first; returns how many. Where that
-   * is done, or nothing is left to shorten, a copy that is made of them finds nothing to do either, and stays equal.
+   * Makes the results of a session short enough, the oldest first. Where that is done, or nothing is left to shorten, a
+   * copy that is made of them finds nothing to do either, and stays equal.
    */
-  #shorten(session: number, least: number): number {
-    const long: [Pair, Result][] = [];
-    let shorter = 0;
-    for (const [pair, { fingerprint, outcome, characters, hash }] of this.#results.entries([session, 0])) {
-      if (pair[0] !== session || shorter >= least) break;
-      if (!outcome.ok || characters <= SHORT) continue;
-      const short = carriedOut(pair, outcome.rev);
-      long.push([pair, { fingerprint, outcome: short }]);
-      this.#digest.toggle(hash);
-      shorter += characters - JSON.stringify(short).length;
+  #shorten(session: Session): void {
+    const long = session.results.filter(({ outcome, characters }) => outcome.ok && characters > SHORT);
+    for (const kept of long) {
+      if (session.characters <= MOST_CHARACTERS) return;
+      this.#digest.toggle(kept.hash);
+      this.#digest.toggle(session.keep(kept.seq, carriedOut(session.id, kept)).hash);
     }
-    for (const [pair, result] of long) this.#keep(pair, result);
-    return shorter;
-  }
-
-  #oldest(session: number): [Pair, Kept] {
-    const oldest = this.#results.getPairOrNextHigher([session, 0]);
-    if (oldest?.[0][0] !== session) throw new Error(`broken invariant: session ${session} has no result`);
-    return oldest;
   }
 
   /** Ends the sessions whose time is up. */
@@ -175,28 +133,23 @@ export class Sessions {
   }
 
   #forget(session: Session): void {
-    for (let left = session.results; left > 0; left -= 1) {
-      const [pair, oldest] = this.#oldest(session.id);
-      this.#results.delete(pair);
-      this.#digest.toggle(oldest.hash);
-    }
-    this.#digest.toggle(hashOf(session));
+    for (const { hash } of session.results) this.#digest.toggle(hash);
+    this.#digest.toggle(session.hash);
     this.#sessions.delete(session.id);
   }
 
   /** Puts back a session as it was when an image was made, before its results. */
-  restore({ id, ttl, used, floor }: Pick<Session, 'id' | 'ttl' | 'used' | 'floor'>): void {
-    if (this.#sessions.has(id)) throw new Error(`session ${id} is there already`);
-    const session = { id, ttl, used, floor, results: 0, characters: 0 };
-    this.#put(session);
-    this.#deadlines.add(deadlineOf(session), id);
+  restore(fields: Pick<Session, 'id' | 'ttl' | 'used' | 'floor'>): void {
+    if (this.#sessions.has(fields.id)) throw new Error(`session ${fields.id} is there already`);
+    this.#begin(fields);
   }
 
   /** Puts back a result of a session. */
   restoreResult(id: number, seq: number, result: Result): void {
     const session = this.#sessions.get(id);
     if (session === undefined) throw new Error(`there is no session ${id} for this result`);
-    if (this.#results.has([id, seq])) throw new Error(`result ${seq} of session ${id} is there already`);
+    if (session.resultOf(seq) !== undefined)
+      throw new Error(`result ${seq} of session ${id} is there already`);
     this.remember(session, seq, result, session.used);
   }
 
@@ -204,32 +157,21 @@ export class Sessions {
   restoreLast(last: number): void {
     this.#last = last;
   }
-
-  #put(session: Session): void {
-    this.#sessions.set(session.id, session);
-    this.#digest.toggle(hashOf(session));
-  }
-
-  #replace(before: Session, session: Session): void {
-    this.#digest.toggle(hashOf(before));
-    this.#put(session);
-  }
 }
 
 /** What is told of a change whose answer was too large to be remembered. */
-function carriedOut([session, seq]: Pair, rev: number): Outcome {
+function carriedOut(session: number, { seq, fingerprint, outcome }: Kept): Result {
+  const { rev } = outcome as Extract<Outcome, { ok: true }>;
   const words = `${seq} of session ${session} was carried out, at revision ${rev}, and its answer was too large to be remembered`;
   const details = { definite: false, done: true, rev };
-  return failed(
-    failure('SESSION_EXPIRED', `${words}; it was not carried out again: read what you need`, details),
+  const short = failure(
+    'SESSION_EXPIRED',
+    `${words}; it was not carried out again: read what you need`,
+    details,
   );
+  return { fingerprint, outcome: failed(short) };
 }
 
 function deadlineOf({ used, ttl }: Session): number {
   return used + ttl * 1_000;
-}
-
-/** The hash of a session itself; how many results it has, each of them says. */
-function hashOf({ id, ttl, used, floor }: Session): Hash {
-  return hashOfNumbers(id, ttl, used, floor);
 }

@@ -28,7 +28,7 @@ export function checkState({ id, replica }: SimNode, { model, last }: Ledger): v
     session,
     ttl,
     used,
-    results,
+    results.length,
     floor,
   ]);
   const known = [...model.sessions].map(([session, { ttl, since, results, floor }]) => [

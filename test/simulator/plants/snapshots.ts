@@ -42,8 +42,8 @@ export const SNAPSHOT_PLANTS: readonly Plant[] = [
   {
     name: 'a snapshot forgets what sessions have done',
     file: 'src/kv/image.js',
-    find: 'of sessions.results())',
-    replace: 'of [])',
+    find: 'outcome } of results)',
+    replace: 'outcome } of [])',
     caughtBy: 'what sessions have done goes with a snapshot',
   },
 ];
