@@ -30,9 +30,21 @@ function ofFields(fields: Readonly<Record<string, unknown>>, except?: ReadonlySe
   for (const name in fields) {
     const value = fields[name];
     if (value === undefined || except?.has(name)) continue;
-    const field = hashOfBoth(hashOfText(name), fingerprintOf(value));
+    const field = hashOfBoth(hashOfName(name), fingerprintOf(value));
     high = (high + field.high) | 0;
     low = (low + field.low) | 0;
   }
   return { high, low };
+}
+
+/** The hashes of the names of fields. There are only as many as requests may have. */
+const names = new Map<string, Hash>();
+
+function hashOfName(name: string): Hash {
+  let hash = names.get(name);
+  if (hash === undefined) {
+    hash = hashOfText(name);
+    names.set(name, hash);
+  }
+  return hash;
 }

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { endOfRecord, isSound, PREFIX } from './checksum.ts';
 import { damaged } from './data-error.ts';
 import type { FileSystem } from './file-system.ts';
@@ -14,6 +15,8 @@ export class RecordReader {
   /** Where the buffer begins in the file. */
   #position: number;
   #filled = 0;
+  /** How the text in the buffer is decoded; ASCII, as most is, takes less when the decoder knows. */
+  #encoding: 'latin1' | 'utf8' = 'utf8';
   /** The current line in the buffer, without its newline. */
   #start = 0;
   #stop = -1;
@@ -71,12 +74,12 @@ export class RecordReader {
 
   /** The text of the record, without its checksum. */
   get json(): string {
-    return this.#buffer.toString('utf8', this.#start + PREFIX, this.#stop);
+    return this.#buffer.toString(this.#encoding, this.#start + PREFIX, this.#stop);
   }
 
   /** The record as it stands in the file. */
   get line(): string {
-    return this.#buffer.toString('utf8', this.#start, this.#stop);
+    return this.#buffer.toString(this.#encoding, this.#start, this.#stop);
   }
 
   /** The bytes after the last newline, once `next` has returned false. */
@@ -100,6 +103,7 @@ export class RecordReader {
     const room = this.#buffer.length - this.#filled;
     const read = this.#files.read(this.#fd, this.#buffer, this.#filled, room, this.#position + this.#filled);
     this.#filled += read;
+    this.#encoding = isAscii(this.#buffer.subarray(0, this.#filled)) ? 'latin1' : 'utf8';
     return read > 0;
   }
 }

@@ -99,7 +99,8 @@ async function trial<T>(
 export function runStorm(options: RunOptions, kinds: readonly FaultKind[], length: number): Promise<Result> {
   const { seed, nodes, stage, folder, say } = options;
   return within(`faults at stage ${stage}`, options, async verdicts => {
-    const smallDisk = 64 + Math.ceil(length / 60_000) * 8;
+    // The store grows as long as the run lasts, and three of its snapshots have to fit beside the log.
+    const smallDisk = 128 + Math.ceil(length / 60_000) * 48;
     // From stage 8 on there are nodes that can come in.
     const spares = stage < 8 ? 0 : nodes < 5 ? 1 : 2;
     const ids = Array.from({ length: nodes + spares }, (_, at) => `n${at + 1}`);
