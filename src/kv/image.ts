@@ -156,7 +156,7 @@ function keyOf(content: unknown): [string, Entry] {
     throw new Error('this record is not a key with its value and its revisions');
   }
   const entry = { value, create, mod, version };
-  return [key, rest.length === 0 ? entry : { ...entry, lease: countOf(rest[0]) }];
+  return [key, rest.length === 0 ? entry : { lease: countOf(rest[0]), ...entry }];
 }
 
 /** So many counts, and nothing else. */

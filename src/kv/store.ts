@@ -120,7 +120,7 @@ export class Store {
     const before = this.#tree.get(key);
     const { create = rev, version = 0 } = before?.entry ?? {};
     const revisions = { value, create, mod: rev, version: version + 1 };
-    const entry = lease === undefined ? revisions : { ...revisions, lease };
+    const entry = lease === undefined ? revisions : { lease, ...revisions };
     this.#place(key, before, keptOf(key, entry));
     this.#note({ key, entry, prev: before?.entry, before });
     return entry;

@@ -188,7 +188,7 @@ export class Changes {
   /** What a change leaves in the log: all of the request but what concerns only its way here. */
   #commandOf(request: ChangeRequest): unknown {
     const { id, timeout, forward, ...command } = request;
-    return needsTime(request) ? { ...command, at: this.#options.time.now() } : command;
+    return needsTime(request) ? Object.assign(command, { at: this.#options.time.now() }) : command;
   }
 
   /** A snapshot stands for everything up to an index: what it did with what was proposed here, it does not tell. */

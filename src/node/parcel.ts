@@ -8,7 +8,7 @@ const MOST_CHARACTERS = 8_388_608;
 /** A parcel as lines without the last newline: the header, which says how many lines follow it, and those lines. */
 export function textOf({ header, lines, text }: Parcel): string {
   if (lines.length === 0) return JSON.stringify(header);
-  return `${JSON.stringify({ ...header, lines: lines.length })}\n${text ?? lines.join('\n')}`;
+  return `${JSON.stringify({ lines: lines.length, ...header })}\n${text ?? lines.join('\n')}`;
 }
 
 /** Puts the lines of parcels together again. */

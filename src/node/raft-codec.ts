@@ -55,13 +55,11 @@ export const raftCodec: Codec<NodeMessage> = {
     }
     for (const name of flags) if (typeof header[name] !== 'boolean') throw new Error(`${type} lacks ${name}`);
     for (const name of texts) if (typeof header[name] !== 'string') throw new Error(`${type} lacks ${name}`);
-    if (type === 'install') return { ...header, piece: lines } as unknown as NodeMessage;
+    if (type === 'install') return { piece: lines, ...header } as unknown as NodeMessage;
     if (type !== 'append') return header as unknown as NodeMessage;
     const first = Number(header.prevIndex) + 1;
-    return {
-      ...header,
-      entries: lines.map((line, at) => soundEntry(line, first + at)),
-    } as unknown as NodeMessage;
+    const entries = lines.map((line, at) => soundEntry(line, first + at));
+    return { entries, ...header } as unknown as NodeMessage;
   },
 };
 

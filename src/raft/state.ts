@@ -400,6 +400,7 @@ export class State {
     this.log.shrink(this.#handed, CACHE_BYTES);
     const ready = {
       mark: this.#mark,
+      committed,
       ballot,
       begins,
       entries,
@@ -418,7 +419,7 @@ export class State {
     this.#answers = [];
     this.#reads = [];
     this.#pieces = [];
-    return { ...ready, committed };
+    return ready;
   }
 }
 

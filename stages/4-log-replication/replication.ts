@@ -148,7 +148,7 @@ export class Replication {
       // Too old for memory: the host reads a batch from disk, and the answer tells how much of it arrived.
       progress.isWaiting = true;
       const to = Math.min(log.firstCached - 1, next + STORED_ENTRIES - 1);
-      this.#state.send(id, { ...head, entries: [], stored: { from: next, to } });
+      this.#state.send(id, { entries: [], stored: { from: next, to }, ...head });
       return;
     }
     const isProbe = progress.mode === 'probe';
@@ -160,7 +160,7 @@ export class Replication {
         entries.reduce((sum, entry) => sum + entry.size, 0),
       );
     }
-    this.#state.send(id, { ...head, entries });
+    this.#state.send(id, { entries, ...head });
   }
 
   /** At a follower: receives entries (Figure 2, "AppendEntries RPC, receiver implementation"). */
