@@ -9,6 +9,11 @@ export class Outbox {
   /** Requests of our own count downwards, so that the caller's have the numbers that they would have without. */
   #nextOwnId = -1;
 
+  /** Calls to be sent now. */
+  get size(): number {
+    return this.#queue.length;
+  }
+
   /** Nothing is to be sent now. */
   get isEmpty(): boolean {
     return this.#queue.length === 0;

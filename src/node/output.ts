@@ -5,8 +5,10 @@ import type { Backlog, Taker } from './backlog.ts';
 const MOST_UNSENT = 1_048_576;
 /** … or one turn of the event loop has brought this many: the others have their turn between. */
 const MOST_A_TURN = 65_536;
+/** Characters that leave at once: the client begins with them while this node goes on with the rest of the turn. */
+const PIECE = 16_384;
 
-/** The replies of one client on their way out. Those of a turn leave in one write, unless they are large. */
+/** The replies of one client on their way out. Those of a turn leave in one write, or in a few. */
 export class Output {
   readonly #socket: Socket;
   readonly #taker: Taker;
@@ -44,7 +46,7 @@ export class Output {
     this.#text += line;
     this.#text += '\n';
     this.#turnSize += line.length + 1;
-    if (this.#text.length >= MOST_A_TURN) this.#write();
+    if (this.#text.length >= PIECE) this.#write();
     return isFirst;
   }
 
