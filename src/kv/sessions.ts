@@ -76,13 +76,10 @@ export class Sessions {
 
   /** Begins a session's time anew. */
   use(session: Session, now: number): void {
-    this.#touch(this.#own(session), now);
-  }
-
-  #touch(session: Session, now: number): void {
-    this.#digest.toggle(session.hash);
-    session.use(now);
-    this.#digest.toggle(session.hash);
+    const own = this.#own(session);
+    this.#digest.toggle(own.hash);
+    own.use(now);
+    this.#digest.toggle(own.hash);
   }
 
   /** A session as it may be changed. */
