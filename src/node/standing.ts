@@ -5,6 +5,7 @@ import type { Codec } from '../ports/transport.ts';
 import type { Timing } from '../raft/timing.ts';
 import type { NodeAddress } from '../wire/address.ts';
 import { type Failure, failure } from '../wire/errors.ts';
+import { OPS } from '../wire/ops.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
 import { entryOf } from '../wire/table.ts';
 import type { NodeState } from './about.ts';
@@ -56,6 +57,11 @@ const NOBODY = {
   origin: undefined,
   remember: () => {},
 };
+
+/** Whether members come and go in a stage; before, the list of nodes that a cluster begins with is all there is. */
+function hasChangingMembers({ number }: RaftStage): boolean {
+  return number >= OPS['add-learner'].stage;
+}
 
 /** What a node lacks that cannot write down whom it meets, where that may pass. */
 function shortageIn(error: unknown, id: string): Failure | undefined {
@@ -156,7 +162,7 @@ export class Standing {
     const { recovered, instance, join, cluster: known } = journal;
     const { cluster, expects, to } = hello;
     this.#hasLostData ||= to === id && typeof expects === 'string' && expects !== instance;
-    if (typeof cluster !== 'string' || stage.number < 8) return;
+    if (typeof cluster !== 'string' || !hasChangingMembers(stage)) return;
     if (expects !== instance && cluster !== known) return;
     const acquaintance = { ...NOBODY, address: this.#address, instance };
     if (misdialled(hello, { id, cluster, acquaintance }) !== undefined) return;
@@ -215,7 +221,7 @@ export class Standing {
       ask,
       markOf: peer => this.#met.get(peer),
       onContacts: () => {
-        if (stage.number >= 8) follow();
+        if (hasChangingMembers(stage)) follow();
       },
       ...(known !== null && { cluster: known }),
       ...(timing && { timing }),
@@ -232,7 +238,7 @@ export class Standing {
       markOf: (peer: string) => entryOf(replica.core.state.configuration.instances ?? {}, peer),
       onDismissed: () => replica.onDismissed(),
     };
-    const peers = new Peers({ id, cluster, dial, ...(stage.number >= 8 && dynamic) }, codec, replica);
+    const peers = new Peers({ id, cluster, dial, ...(hasChangingMembers(stage) && dynamic) }, codec, replica);
     const follow = () => {
       const { isRemoved, contacts } = replica.core.state;
       peers.follow(isRemoved ? {} : contacts, clock.now());
