@@ -1,6 +1,6 @@
 import type { Outcome } from '../wire/reply.ts';
 import { type KeyEvent, UNBOUNDED_HISTORY } from './history.ts';
-import { type Entry, Store } from './store.ts';
+import { type Entry, newEntry, Store } from './store.ts';
 
 /**
  * A whole state as JSON values, each to stand on a line of its own, and each no larger than the request that brought
@@ -155,8 +155,8 @@ function keyOf(content: unknown): [string, Entry] {
   if (!isKey || !isCount(create) || !isCount(mod) || !isCount(version)) {
     throw new Error('this record is not a key with its value and its revisions');
   }
-  const entry = { value, create, mod, version };
-  return [key, rest.length === 0 ? entry : { lease: countOf(rest[0]), ...entry }];
+  const lease = rest.length === 0 ? undefined : countOf(rest[0]);
+  return [key, newEntry(value, create, mod, version, lease)];
 }
 
 /** So many counts, and nothing else. */

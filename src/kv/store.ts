@@ -119,8 +119,7 @@ export class Store {
     const rev = this.next;
     const before = this.#tree.get(key);
     const { create = rev, version = 0 } = before?.entry ?? {};
-    const revisions = { value, create, mod: rev, version: version + 1 };
-    const entry = lease === undefined ? revisions : { lease, ...revisions };
+    const entry = newEntry(value, create, rev, version + 1, lease);
     this.#place(key, before, keptOf(key, entry));
     this.#note({ key, entry, prev: before?.entry, before });
     return entry;
@@ -206,6 +205,21 @@ export class Store {
     whole.toggle(hashOfNumbers(this.#time, this.#leases.last, this.#sessions.last));
     return `${whole}-${this.#rev}`;
   }
+}
+
+/**
+ * An entry. The order of its fields is a part of the state: answers hold entries, sessions hold answers, and the hash
+ * of an answer is that of its text.
+ */
+export function newEntry(
+  value: string,
+  create: number,
+  mod: number,
+  version: number,
+  lease: number | undefined,
+): Entry {
+  if (lease === undefined) return { value, create, mod, version };
+  return { value, create, mod, version, lease };
 }
 
 function keptOf(key: string, entry: Entry): Kept {

@@ -5,7 +5,7 @@ import type { Backlog, Taker } from './backlog.ts';
 const MOST_UNSENT = 1_048_576;
 /** … or one turn of the event loop has brought this many: the others have their turn between. */
 const MOST_A_TURN = 65_536;
-/** Characters that leave at once: the client begins with them while this node goes on with the rest of the turn. */
+/** Characters that leave at once, or a few more: the client begins with them while this node goes on with the rest of the turn. */
 const PIECE = 16_384;
 
 /** The replies of one client on their way out. Those of a turn leave in one write, or in a few. */

@@ -1,6 +1,6 @@
 import type { Codec } from '../ports/transport.ts';
 import type { Entry } from '../raft/entry.ts';
-import type { Message } from '../raft/messages.ts';
+import type { Append, Install, Message } from '../raft/messages.ts';
 import { type ForwardMessage, isForwardMessage } from './forwarding.ts';
 import { parseEntry, recordsOf } from './record.ts';
 
@@ -55,11 +55,15 @@ export const raftCodec: Codec<NodeMessage> = {
     }
     for (const name of flags) if (typeof header[name] !== 'boolean') throw new Error(`${type} lacks ${name}`);
     for (const name of texts) if (typeof header[name] !== 'string') throw new Error(`${type} lacks ${name}`);
-    if (type === 'install') return { piece: lines, ...header } as unknown as NodeMessage;
+    // Whatever else the header of another node has stays outside: the lines alone say what they bring.
+    if (type === 'install') {
+      const { term, lastIndex, lastTerm, offset, bytes, hash } = header as unknown as Install;
+      return { type, term, lastIndex, lastTerm, offset, bytes, hash, piece: lines };
+    }
     if (type !== 'append') return header as unknown as NodeMessage;
-    const first = Number(header.prevIndex) + 1;
-    const entries = lines.map((line, at) => soundEntry(line, first + at));
-    return { entries, ...header } as unknown as NodeMessage;
+    const { term, prevIndex, prevTerm, commit } = header as unknown as Append;
+    const entries = lines.map((line, at) => soundEntry(line, prevIndex + 1 + at));
+    return { type, term, prevIndex, prevTerm, commit, entries };
   },
 };
 

@@ -210,7 +210,7 @@ export class LineServer {
     if (this.#isClosing && this.connections === 0) this.#whenClientsAreGone?.();
   }
 
-  /** For `Connection`: flushes it when the turn of the event loop is over, so that a turn is one write. */
+  /** For `Connection`: flushes it when the turn of the event loop is over, so that a turn is one write, or a few. */
   flushLater(connection: Connection): void {
     if (this.#toFlush.length === 0) sendSoon(() => this.#flush());
     this.#toFlush.push(connection);

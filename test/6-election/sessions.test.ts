@@ -203,6 +203,20 @@ describe('a session', () => {
     expect(store.sessions.size).to.equal(1);
   });
 
+  it('is a part of the state whose hash is the same in every version: nodes are restarted with a new one by one', () => {
+    const store = given();
+    apply(store, { op: 'grant', ttl: TTL, at: 0 });
+    apply(store, set(1, { lease: 1 }));
+    apply(store, set(2, { prev: true }));
+    apply(store, { op: 'remove', key: '/a', session: 1, seq: 3, at: 0 });
+    apply(store, set(5));
+    const list = { op: 'list', prefix: '/', values: true } as const;
+    const leased = { op: 'set', key: '/b', value: 'é', lease: 1 } as const;
+    apply(store, { op: 'txn', then: [leased, list], session: 1, seq: 4, at: SECOND });
+    expect(store.hash).to.equal('f07e2da350a11c8f-5');
+    expect(restored(store).hash).to.equal(store.hash);
+  });
+
   it('stays in a copy of the store as it was, whatever is done in the store or in the copy', () =>
     withSeed(random => {
       const stores = [given()];

@@ -67,7 +67,7 @@ describe('the image of a state', () => {
     expect([copy.hash, copy.time, copy.history.last]).to.deep.equal([store.hash, 5_000, 5]);
     expect([...copy.leases.entries(0)]).to.deep.equal([...store.leases.entries(0)]);
     expect(copy.leases.keysOf(1)).to.deep.equal(['/leased']);
-    expect([...copy.sessions.entries()]).to.deep.equal([...store.sessions.entries()]);
+    expect([...imageOf(copy)]).to.deep.equal([...imageOf(store)]);
     const again = {
       op: 'set',
       key: '/leased',
