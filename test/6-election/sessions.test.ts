@@ -212,6 +212,7 @@ describe('a session', () => {
     apply(store, set(5));
     const list = { op: 'list', prefix: '/', values: true } as const;
     const leased = { op: 'set', key: '/b', value: 'é', lease: 1 } as const;
+    // biome-ignore lint/suspicious/noThenProperty: a field of the protocol
     apply(store, { op: 'txn', then: [leased, list], session: 1, seq: 4, at: SECOND });
     expect(store.hash).to.equal('f07e2da350a11c8f-5');
     expect(restored(store).hash).to.equal(store.hash);
