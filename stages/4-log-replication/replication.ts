@@ -142,13 +142,13 @@ export class Replication {
       this.#onBehind(id, progress);
       return;
     }
-    const head = { type: 'append', term, prevIndex, prevTerm, commit } as const;
     progress.toldCommit = commit;
     if (progress.mode === 'stream' && next <= log.last.index && next < log.firstCached) {
       // Too old for memory: the host reads a batch from disk, and the answer tells how much of it arrived.
       progress.isWaiting = true;
       const to = Math.min(log.firstCached - 1, next + STORED_ENTRIES - 1);
-      this.#state.send(id, { entries: [], stored: { from: next, to }, ...head });
+      const stored = { from: next, to };
+      this.#state.send(id, { type: 'append', term, prevIndex, prevTerm, commit, entries: [], stored });
       return;
     }
     const isProbe = progress.mode === 'probe';
@@ -160,7 +160,7 @@ export class Replication {
         entries.reduce((sum, entry) => sum + entry.size, 0),
       );
     }
-    this.#state.send(id, { entries, ...head });
+    this.#state.send(id, { type: 'append', term, prevIndex, prevTerm, commit, entries });
   }
 
   /** At a follower: receives entries (Figure 2, "AppendEntries RPC, receiver implementation"). */
