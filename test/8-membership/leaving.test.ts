@@ -140,9 +140,12 @@ describe('stage 8: a change of voters', function () {
   }
 
   it('to what is so already is done at once', async () => {
-    const { last } = (await cluster.status(await cluster.leader())).log;
-    expect((await cluster.vote(['n3', 'n2', 'n1'])).ok).to.equal(true);
-    expect((await cluster.status(await cluster.leader())).log.last).to.equal(last);
+    // What a cluster writes as it begins, or after an election, may come between once, and not every time.
+    await eventually('it leaves no entry', async () => {
+      const { last } = (await cluster.status(await cluster.leader())).log;
+      expect((await cluster.vote(['n3', 'n2', 'n1'])).ok).to.equal(true);
+      return (await cluster.status(await cluster.leader())).log.last === last;
+    });
   });
 
   it('that would leave no majority within reach is refused, with the reason, unless forced', async () => {
