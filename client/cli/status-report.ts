@@ -176,7 +176,11 @@ function notices(asked: StatusReply, seen: readonly Seen[]): string[] {
 function votersIn(seen: readonly Seen[], here: readonly Present[]) {
   const isVoter = ({ member }: Seen) => member.role === 'voter';
   const voters = seen.filter(isVoter).length;
-  return { voters, answering: here.filter(isVoter).length, needed: Math.floor(voters / 2) + 1 };
+  return { voters, answering: here.filter(isVoter).length, needed: majorityOf(voters) };
+}
+
+function majorityOf(voters: number): number {
+  return Math.floor(voters / 2) + 1;
 }
 
 function quorum(seen: readonly Seen[], here: readonly Present[]): string[] {
@@ -197,7 +201,7 @@ const LAST_FAILURE = ': one more failure, and writes stop';
 function spareOf({ members }: StatusReply): number {
   const voters = members.filter(({ role }) => role === 'voter');
   const heard = voters.filter(({ active }) => active !== false).length;
-  return heard - (Math.floor(voters.length / 2) + 1);
+  return heard - majorityOf(voters.length);
 }
 
 function hearsMajority(leader: StatusReply): boolean {

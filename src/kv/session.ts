@@ -36,16 +36,22 @@ export class Session {
   constructor(
     owner: object,
     { id, ttl, used, floor }: Pick<Session, 'id' | 'ttl' | 'used' | 'floor'>,
-    from?: Session,
+    kept: Kept[] = [],
+    characters = 0,
   ) {
     this.owner = owner;
     this.id = id;
     this.ttl = ttl;
     this.#used = used;
     this.#floor = floor;
-    this.#kept = from === undefined ? [] : from.#kept.slice();
-    this.#characters = from === undefined ? 0 : from.#characters;
+    this.#kept = kept;
+    this.#characters = characters;
     this.#hash = hashOfNumbers(id, ttl, used, floor);
+  }
+
+  /** The same session, for another owner to change. */
+  copyFor(owner: object): Session {
+    return new Session(owner, this, this.#kept.slice(), this.#characters);
   }
 
   get used(): number {
@@ -65,7 +71,7 @@ export class Session {
     return this.#kept;
   }
 
-  /** The hash of the session itself; how many results it has, each of them says. */
+  /** The hash of the session itself, as of its last use; how many results it has, each of them says. */
   get hash(): Hash {
     return this.#hash;
   }

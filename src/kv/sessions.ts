@@ -85,7 +85,7 @@ export class Sessions {
   /** A session as it may be changed. */
   #own(session: Session): Session {
     if (session.owner === this.#owner) return session;
-    const own = new Session(this.#owner, session, session);
+    const own = session.copyFor(this.#owner);
     this.#sessions.set(own.id, own);
     return own;
   }
@@ -96,12 +96,10 @@ export class Sessions {
    */
   remember(session: Session, seq: number, result: Result, now: number): void {
     const own = this.#own(session);
-    this.#digest.toggle(own.hash);
     this.#digest.toggle(own.keep(seq, result).hash);
     if (own.results.length > MOST_RESULTS) this.#digest.toggle(own.forgetOldest().hash);
     if (own.characters > MOST_CHARACTERS) this.#shorten(own);
-    own.use(now);
-    this.#digest.toggle(own.hash);
+    this.use(own, now);
   }
 
   /**
