@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import { isAlive, until } from '../lab/processes.ts';
 
@@ -24,17 +25,22 @@ const BUILDING = /building \(tsc\)/;
 class Script {
   readonly child: ChildProcess;
   readonly exit: Promise<number | null>;
-  output = '';
+  #printed = '';
 
   constructor(house: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
     const script = join(house, 'scripts', 'raftline.mjs');
     this.child = spawn(process.execPath, [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', chunk => {
-        this.output += chunk;
+        this.#printed += chunk;
       });
     }
     this.exit = once(this.child, 'close').then(([status]) => status);
+  }
+
+  /** What it has printed so far, without the colours that an environment may ask for (CI=true and FORCE_COLOR do). */
+  get output(): string {
+    return stripVTControlCharacters(this.#printed);
   }
 }
 
