@@ -20,9 +20,10 @@ export class Fifo<T> {
     if (this.#head === this.#items.length) return undefined;
     this.#items[this.#head] = undefined;
     this.#head += 1;
-    // What was taken is cut off once it is half of all, so each item is moved once at most.
+    // What was taken is cut off once it is half of all, so each item is moved once at most. It is done in place: an array
+    // that is left behind keeps what it holds alive until a full collection of garbage.
     if (this.#head * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
+      this.#items.splice(0, this.#head);
       this.#head = 0;
     }
     return item;

@@ -2,8 +2,8 @@ import { type Address, formatAddress } from '../src/wire/address.ts';
 import type { Failure } from '../src/wire/errors.ts';
 import type { Fields } from '../src/wire/messages.ts';
 import { encodeReply, type Outcome } from '../src/wire/reply.ts';
-import type { Call } from './call.ts';
 import type { GrpcCalls, Request } from './grpc-calls.ts';
+import { InFlight } from './in-flight.ts';
 import type { Link, LinkOwner } from './link.ts';
 import { notGrpc } from './mistaken.ts';
 import { reasonOf } from './roster.ts';
@@ -22,7 +22,7 @@ type Line = Request & { readonly id: number; readonly watch?: number };
  */
 export class GrpcLink implements Link {
   readonly name: string;
-  readonly inFlight = new Map<number, Call>();
+  readonly inFlight = new InFlight();
   readonly streams = new Map<number, LinkStream>();
   readonly #owner: LinkOwner;
   readonly #ends = new Map<number, () => void>();

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import split2 from 'split2';
 import { type Address, formatAddress } from '../src/wire/address.ts';
 import { shortened } from '../src/wire/text.ts';
-import type { Call } from './call.ts';
+import { InFlight } from './in-flight.ts';
 import type { Link, LinkOwner, Reply } from './link.ts';
 import { notLines } from './mistaken.ts';
 import { reasonOf } from './roster.ts';
@@ -20,7 +20,7 @@ const MOST_UNSENT = 1_048_576;
 /** A connection that is what it seems to be: lines of text over TCP. */
 export class LineLink implements Link {
   readonly name: string;
-  readonly inFlight = new Map<number, Call>();
+  readonly inFlight = new InFlight();
   readonly streams = new Map<number, LinkStream>();
   readonly dialledAt = performance.now();
   readonly #owner: LinkOwner;

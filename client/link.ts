@@ -1,6 +1,7 @@
 import type { Address } from '../src/wire/address.ts';
 import type { Success } from '../src/wire/reply.ts';
 import type { Call } from './call.ts';
+import type { InFlight } from './in-flight.ts';
 import type { LinkStream } from './streams.ts';
 
 /** A reply line once parsed: a success, or an error yet to be looked at. */
@@ -10,7 +11,7 @@ export type Reply = Success | { readonly ok: false; readonly error: unknown };
 export interface Link {
   readonly name: string;
   /** Calls sent and not yet answered, by the id of the attempt. */
-  readonly inFlight: Map<number, Call>;
+  readonly inFlight: InFlight;
   /** What the node pushes, by the number that it gave each. */
   readonly streams: Map<number, LinkStream>;
   readonly dialledAt: number;

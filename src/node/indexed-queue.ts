@@ -35,7 +35,7 @@ export class IndexedQueue<Item> {
     while (this.#head < this.#items.length && this.#items[this.#head] === undefined) this.#head += 1;
     if (this.#head === this.#items.length) this.#restart(this.#first + this.#head);
     else if (this.#head >= MOST_GIVEN_UP) {
-      this.#items = this.#items.slice(this.#head);
+      this.#items.splice(0, this.#head);
       this.#first += this.#head;
       this.#head = 0;
     }
