@@ -1,23 +1,44 @@
 import { LIMITS } from '../src/wire/limits.ts';
-import { mayChange, OPS, type Op, type OpName } from '../src/wire/ops.ts';
+import { mayChange, OPS, type OpName } from '../src/wire/ops.ts';
 import type { Success } from '../src/wire/reply.ts';
 import { isLongerThan } from '../src/wire/text.ts';
 import { type ClientError, localError } from './client-error.ts';
 
 /** The bytes that `id`, `op`, `timeout`, `session` and `seq` add to a line at most, beside the name of the op. */
 const HEADER = 128;
-/** Fields that the client itself gives to every request. */
-const OWN_FIELDS = ['id', 'op', 'timeout'];
+
+/** What the name of an operation tells of its requests. */
+interface Nature {
+  /** The name as it stands in a line. */
+  readonly quoted: string;
+  /** Whether doing it twice does no more than doing it once. */
+  readonly isSafe: boolean;
+  /** Whether the client's session may make it happen once. */
+  readonly isNumberable: boolean;
+}
+
+const NATURES: ReadonlyMap<string, Nature> = new Map(
+  (Object.keys(OPS) as OpName[]).map(op => {
+    // A session that nobody uses does no harm: it ends by itself.
+    const isSafe = op === 'session' || !mayChange(op);
+    const isNumberable = op !== 'session' && Object.hasOwn(OPS[op].optional, 'seq');
+    return [op, { quoted: JSON.stringify(op), isSafe, isNumberable }];
+  }),
+);
+
+/** An operation that this version does not know may change something, so it counts as a change. */
+function natureOf(op: string): Nature {
+  return NATURES.get(op) ?? { quoted: JSON.stringify(op), isSafe: false, isNumberable: false };
+}
 
 /** The fields of one operation, as the protocol has them. Those that are undefined are left out. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** The body of a request's line: its fields as JSON, without the opening brace. */
 export function bodyOf(op: string, fields: Fields): string {
-  for (const own of OWN_FIELDS) {
-    if (fields[own] !== undefined) {
-      throw localError('BAD_REQUEST', `"${own}" is not a field to give: the client fills it in`, { op });
-    }
+  if (fields.id !== undefined || fields.op !== undefined || fields.timeout !== undefined) {
+    const own = ['id', 'op', 'timeout'].find(name => fields[name] !== undefined);
+    throw localError('BAD_REQUEST', `"${own}" is not a field to give: the client fills it in`, { op });
   }
   const json = JSON.stringify(fields);
   if (isLongerThan(json, LIMITS.line - HEADER - op.length)) {
@@ -49,9 +70,9 @@ export interface CallRequest {
 export class Call {
   readonly op: string;
   readonly isOwn: boolean;
-  readonly #isSafe: boolean;
+  readonly #nature: Nature;
   /** Whether the client's session may make it happen once. */
-  readonly #takesSession: boolean;
+  readonly takesSession: boolean;
   /** The caller has a session of its own, and numbered the change itself. */
   readonly #hasOwnSession: boolean;
   /** On the clock of `performance.now`. */
@@ -88,15 +109,11 @@ export class Call {
     if (!Number.isSafeInteger(timeout) || timeout < 1) {
       throw localError('BAD_REQUEST', '"timeout" must be a positive integer (milliseconds)', { op });
     }
-    const known: Op | undefined = Object.hasOwn(OPS, op) ? OPS[op as OpName] : undefined;
     this.op = op;
     this.isOwn = isOwn;
-    // An operation that this version does not know may change something, so it counts as a change. A session that
-    // nobody uses does no harm: it ends by itself.
-    this.#isSafe = op === 'session' || (known !== undefined && !mayChange(op as OpName));
+    this.#nature = natureOf(op);
     const isNumbered = fields.session !== undefined || fields.seq !== undefined;
-    const isNumberable = known !== undefined && Object.hasOwn(known.optional, 'seq');
-    this.#takesSession = !isNumbered && isNumberable && op !== 'session';
+    this.takesSession = !isNumbered && this.#nature.isNumberable;
     this.#hasOwnSession = fields.session !== undefined && fields.seq !== undefined;
     this.timeout = timeout;
     this.deadline = performance.now() + timeout;
@@ -113,16 +130,12 @@ export class Call {
 
   /** Whether doing it twice does no more than doing it once. */
   get isSafe(): boolean {
-    return this.#isSafe;
-  }
-
-  get takesSession(): boolean {
-    return this.#takesSession;
+    return this.#nature.isSafe;
   }
 
   /** Whether it may be sent again although an earlier attempt may have been carried out. */
   get isRepeatable(): boolean {
-    return this.#isSafe || this.once !== undefined || this.#hasOwnSession;
+    return this.isSafe || this.once !== undefined || this.#hasOwnSession;
   }
 
   /** Calls back once it is settled. */
@@ -138,7 +151,7 @@ export class Call {
     const left = Math.max(1, Math.ceil(this.deadline - now));
     const { once } = this;
     const number = once === undefined ? '' : `,"session":${once.session},"seq":${once.seq}`;
-    return `{"id":${id},"op":${JSON.stringify(this.op)},"timeout":${left}${number}${this.#body}\n`;
+    return `{"id":${id},"op":${this.#nature.quoted},"timeout":${left}${number}${this.#body}\n`;
   }
 
   succeed(reply: Success, line: string): void {
