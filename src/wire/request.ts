@@ -46,7 +46,10 @@ export function readLine(line: string, stage: number): Line {
  * method is any token of RFC 9110, and the path is as long as whoever wrote the page pleased.
  */
 export function isHttp(line: string): boolean {
-  return /^[\w!#$%&'*+.^`|~-]+ .* HTTP\/\d/s.test(line);
+  const space = line.indexOf(' ');
+  return (
+    space > 0 && /^[\w!#$%&'*+.^`|~-]+$/.test(line.slice(0, space)) && / HTTP\/\d/.test(line.slice(space + 1))
+  );
 }
 
 /** Whether a line begins as a request does: then it is neither blank, nor a bare word, nor HTTP. */
@@ -59,8 +62,18 @@ export function isBlank(line: string): boolean {
   return /^[ \t\r]*$/.test(line);
 }
 
+/** The line without white space at its ends. An expression for the end would look for it behind each space there is. */
 function withoutSpace(line: string): string {
-  return line.replace(/^[ \t]+|[ \t\r]+$/g, '');
+  let start = 0;
+  let end = line.length;
+  while (start < end && isSpace(line.charCodeAt(start))) start += 1;
+  while (start < end && isSpace(line.charCodeAt(end - 1))) end -= 1;
+  return line.slice(start, end);
+}
+
+/** Space, tab and carriage return. */
+function isSpace(unit: number): boolean {
+  return unit === 0x20 || unit === 0x09 || unit === 0x0d;
 }
 
 function parse(line: string): Input {

@@ -102,6 +102,19 @@ export function bytes({ node, connect }: Target): void {
     expect((await client.ask({ op: 'get', key: '/slow' })).value).to.equal(value);
   });
 
+  it('answers a line of a million spaces, and others meanwhile', async () => {
+    const [client, other] = [await connect(), await connect()];
+    for (const [start, space] of [
+      ['x', ' '],
+      ['{', '\t'],
+      ['x', '\r'],
+    ]) {
+      client.bytes(`${start}${space?.repeat(1_000_000)}x\n`);
+      expect((await other.ask({ op: 'ping' })).pong).to.equal(true);
+      expect((await client.reply()).error?.code).to.equal('BAD_JSON');
+    }
+  });
+
   it('carries out the good line behind pipelined garbage', async () => {
     const client = await connect();
     const garbage = [
