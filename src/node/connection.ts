@@ -11,6 +11,7 @@ import type { News } from './news.ts';
 import { Output } from './output.ts';
 import type { PeerSession } from './peers.ts';
 import { Pending, PendingSet } from './pending.ts';
+import { Receipts } from './receipts.ts';
 import type { LineServer } from './server.ts';
 import { TIMEOUT, timedOut } from './timeout.ts';
 import { type Fault, WholeLines } from './whole-lines.ts';
@@ -172,10 +173,11 @@ export class Connection implements Taker, Client {
     const hello = this.#server.peers === undefined ? undefined : handshakeIn(line);
     if (this.#server.peers === undefined || hello === undefined) return false;
     const { outcome, session } = this.#server.peers.accept(hello, this);
-    this.#answerAtOnce(undefined, outcome);
+    this.#answerAtOnce(undefined, outcome.ok ? { ...outcome, receipts: true } : outcome);
     if (session === undefined) this.#isEnding = true;
     else {
       this.#peer = session;
+      new Receipts(this.#socket);
       this.#input.trust(PEER_LINE);
       this.#socket.once('close', () => session.closed());
     }

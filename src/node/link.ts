@@ -7,6 +7,7 @@ import { logger } from './log.ts';
 import { sendSoon } from './loop-end.ts';
 import { textOf } from './parcel.ts';
 import type { Dial, LinkEvents, PeerLink } from './peers.ts';
+import { LONGEST_SILENCE, Silence } from './receipts.ts';
 import { Tries } from './tries.ts';
 import { WholeLines } from './whole-lines.ts';
 
@@ -37,6 +38,8 @@ export class Link implements PeerLink {
   #way: { destroy(): unknown } | undefined;
   #attempt = 0;
   #patience: NodeJS.Timeout | undefined;
+  /** Whether the peer still receives what it is sent, where it says so. */
+  #silence: Silence | undefined;
   #isUp = false;
   #isClosed = false;
   readonly #tries: Tries;
@@ -77,6 +80,7 @@ export class Link implements PeerLink {
     this.#queue = [];
     this.#queued = 0;
     this.#socket?.write(text);
+    this.#silence?.sent();
   }
 
   reset(): void {
@@ -116,7 +120,7 @@ export class Link implements PeerLink {
     const lines = socket.pipe(new WholeLines(65_536)).pipe(split2('\n'));
     lines.once('data', (line: string) => {
       clearTimeout(this.#patience);
-      const refusal = refusalIn(line);
+      const { refusal, givesReceipts } = answerIn(line);
       if (refusal !== undefined) {
         if (!refusal.isPassing) this.#tries.refused(refusal.reason);
         this.#broken(attempt, refusal.reason);
@@ -125,6 +129,10 @@ export class Link implements PeerLink {
       }
       log('up: %s at %s', this.#peer.id, this.#peer.address);
       this.#isUp = true;
+      if (givesReceipts) {
+        const words = `received nothing for ${LONGEST_SILENCE} ms`;
+        this.#silence = new Silence(socket, () => this.#broken(attempt, words));
+      }
       this.#tries.succeeded();
       this.#events.up();
       this.flush();
@@ -140,6 +148,7 @@ export class Link implements PeerLink {
     clearTimeout(this.#patience);
     this.#isUp = false;
     this.#socket = undefined;
+    this.#silence = undefined;
     this.#queue = [];
     this.#queued = 0;
     this.#way?.destroy();
@@ -183,17 +192,21 @@ interface Refusal {
   readonly error: Readonly<Record<string, unknown>>;
 }
 
-/** What the answer to a handshake objects to, or undefined when it accepts. */
-function refusalIn(line: string): Refusal | undefined {
+/** What the answer to a handshake says: what it objects to, if anything, and whether receipts will come. */
+function answerIn(line: string): { readonly refusal?: Refusal; readonly givesReceipts: boolean } {
   try {
-    const { ok, error = {} } = JSON.parse(line) as { ok?: unknown; error?: Record<string, unknown> };
-    if (ok === true) return undefined;
-    return { reason: String(error.message ?? line), isPassing: error.retry === true, error };
+    const { ok, error = {}, receipts } = JSON.parse(line) as Answer;
+    if (ok === true) return { givesReceipts: receipts === true };
+    const reason = String(error.message ?? line);
+    return { refusal: { reason, isPassing: error.retry === true, error }, givesReceipts: false };
   } catch {
-    return {
-      reason: `it answered ${JSON.stringify(line.slice(0, 60))}`,
-      isPassing: false,
-      error: {},
-    };
+    const reason = `it answered ${JSON.stringify(line.slice(0, 60))}`;
+    return { refusal: { reason, isPassing: false, error: {} }, givesReceipts: false };
   }
+}
+
+interface Answer {
+  readonly ok?: unknown;
+  readonly error?: Record<string, unknown>;
+  readonly receipts?: unknown;
 }

@@ -1,6 +1,9 @@
 import type { NodeAddress } from '../wire/address.ts';
 
-/** Milliseconds until the first try after a break; each further wait is twice as long, up to the longest. */
+/**
+ * Milliseconds until the first try after a break; each further wait is twice as long, up to the longest. They count from
+ * the beginning of the try before: one that nobody has answered has waited long enough.
+ */
 export const FIRST_WAIT = 25;
 export const LONGEST_WAIT = 1_000;
 
@@ -9,6 +12,7 @@ export class Tries {
   readonly #peer: NodeAddress;
   readonly #begin: () => void;
   #wait = FIRST_WAIT;
+  #beganAt = performance.now();
   #retry: NodeJS.Timeout | undefined;
   #refusal = '';
 
@@ -18,7 +22,12 @@ export class Tries {
   }
 
   again(): void {
-    this.#retry = setTimeout(this.#begin, this.#wait * (0.5 + Math.random())).unref();
+    const gone = performance.now() - this.#beganAt;
+    const wait = Math.max(FIRST_WAIT, this.#wait - gone) * (0.5 + Math.random());
+    this.#retry = setTimeout(() => {
+      this.#beganAt = performance.now();
+      this.#begin();
+    }, wait).unref();
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
   }
 

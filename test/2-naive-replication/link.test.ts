@@ -3,6 +3,8 @@ import { expect } from 'chai';
 import { Link } from '../../src/node/link.ts';
 import { eventually } from '../shared/cluster.ts';
 
+const pause = (ms: number) => new Promise<false>(resolve => setTimeout(resolve, ms, false));
+
 describe('a link to another node', () => {
   let server: Server;
   let link: Link | undefined;
@@ -90,6 +92,27 @@ describe('a link to another node', () => {
     await eventually('it dials again', () => sockets.length === 2 && lines.length === 2);
     sockets[1]?.write('{"ok":true}\n');
     await eventually('it is up again', () => ups === 2);
+  });
+
+  it('dials again when the other end, which gives receipts, receives nothing for two seconds', async () => {
+    await greeted();
+    sockets[0]?.write('{"ok":true,"receipts":true}\n');
+    await eventually('it is up', () => ups === 1);
+    expect(link?.send({ header: { n: 1 }, lines: [] })).to.equal(true);
+    await eventually('it is down', () => downs === 1);
+    await eventually('it dials again', () => sockets.length === 2);
+  });
+
+  it('stays where receipts come', async () => {
+    await greeted();
+    const [promises, silent] = [sockets[0], new Promise(resolve => setTimeout(resolve, 3_000))];
+    promises?.write('{"ok":true,"receipts":true}\n');
+    promises?.on('data', () => promises.write('\n'));
+    await eventually('it is up', () => ups === 1);
+    for (let isOver = false; !isOver; isOver = await Promise.race([silent.then(() => true), pause(100)])) {
+      link?.send({ header: { n: 1 }, lines: [] });
+    }
+    expect(downs).to.equal(0);
   });
 
   it('that is refused loses what was said, and admits it', async () => {

@@ -61,6 +61,15 @@ export function strangers(stage: number, { takesLines }: { takesLines: boolean }
 
     const greeting = JSON.stringify({ op: 'peer', protocol: 1, ...goodHello });
 
+    it('is received as what a node says is: with a blank line for what has arrived, and none for nothing', async () => {
+      const client = await said(greeting);
+      expect(JSON.parse(await client.line())).to.include({ ok: true, receipts: true });
+      client.send('{"type":"forwarded","number":1,"outcome":{"ok":true}}');
+      expect(await client.line()).to.equal('');
+      client.send('[]');
+      expect(await client.rest()).to.have.length.at.most(1);
+    });
+
     it('stops nothing, even in the name of a node: a message that is none ends its connection', async () => {
       const messages = [
         '[]',

@@ -23,8 +23,8 @@ import { CONVERSE, decodeParcel, type PeerMessages } from './peer-messages.ts';
 /** Milliseconds that a try may take, from dialling to the connection, and from there to the welcome. */
 const PATIENCE = 2_000;
 /** Milliseconds of silence after which the other end is asked whether it is still there, and that it has to answer. */
-const KEEP_ALIVE = 10_000;
-const KEEP_ALIVE_PATIENCE = 5_000;
+const KEEP_ALIVE = 2_000;
+const KEEP_ALIVE_PATIENCE = 2_000;
 
 const log = logger('grpc');
 // What goes wrong on the way to a node is told in our own words.
