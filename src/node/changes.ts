@@ -14,6 +14,7 @@ import { IndexedQueue } from './indexed-queue.ts';
 import type { Responder } from './server.ts';
 import {
   isHopeless,
+  isLate,
   LEADER_PATIENCE,
   leaderOf,
   noLeader,
@@ -90,7 +91,8 @@ export class Changes {
     } else if (request.forward === false) {
       responder.answer(failed(notLeader(leaderOf(this.#core, this.#options.addressOf))));
     } else if (leader === null) {
-      this.#homeless.push(waiting);
+      if (isHopeless(this.#core, waiting, this.#clock.now())) responder.answer(failed(noLeader(this.#core)));
+      else this.#homeless.push(waiting);
     } else {
       const address = this.#options.addressOf(leader) ?? 'an unknown address';
       this.#options.forwarding.forward(request, this.#returning(waiting), { id: leader, address });
@@ -105,7 +107,8 @@ export class Changes {
       answer: outcome => {
         const isHomeless =
           !outcome.ok && (outcome.error.code === 'NOT_LEADER' || outcome.error.code === 'NO_LEADER');
-        if (isHomeless && outcome.error.definite) this.#homeless.push(waiting);
+        if (isHomeless && outcome.error.definite && !isLate(waiting, this.#clock.now()))
+          this.#homeless.push(waiting);
         else responder.answer(outcome);
       },
     };

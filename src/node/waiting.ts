@@ -27,14 +27,16 @@ export function noLeader(core: Core): Failure {
   return failure('NO_LEADER', words);
 }
 
+type Waits = Pick<Waiting<unknown>, 'since' | 'responder'>;
+
 /** Whether a request that waits for a leader has waited long enough; a node that is no member will never know of another. */
-export function isHopeless(
-  { state }: Core,
-  { since, responder }: Pick<Waiting<unknown>, 'since' | 'responder'>,
-  now: number,
-): boolean {
-  if (state.leader !== null) return false;
-  return state.isRemoved || now - since > LEADER_PATIENCE || responder.deadline - now < LAST_MOMENT;
+export function isHopeless({ state }: Core, waiting: Waits, now: number): boolean {
+  return state.leader === null && (state.isRemoved || isLate(waiting, now));
+}
+
+/** Whether a request has waited long enough for a leader that takes it. */
+export function isLate({ since, responder }: Waits, now: number): boolean {
+  return now - since > LEADER_PATIENCE || responder.deadline - now < LAST_MOMENT;
 }
 
 /** The leader as this node knows it. */

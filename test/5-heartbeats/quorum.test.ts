@@ -65,6 +65,17 @@ describe('heartbeats between real nodes', function () {
     await eventually('n2 hears it again', async () => (await ask('n2', { op: 'status' })).silence < 300);
   });
 
+  it('do not keep a change waiting that can reach no leader: it was not done, and is told so', async () => {
+    await cluster.node('n1').kill();
+    for (const timeout of [5_000, 100]) {
+      const { error } = await ask('n2', { op: 'set', key: '/unled', value: '1', timeout });
+      expect(error).to.include({ code: 'NO_LEADER', definite: true, retry: true });
+    }
+    await cluster.node('n1').restart();
+    await eventually('n1 is back', async () => (await ask('n2', { op: 'get', key: '/a' })).ok);
+    expect(await ask('n2', { op: 'get', key: '/unled' })).to.include({ value: null });
+  });
+
   it('still break: everyone sees that the leader is dead, and nobody takes its place', async () => {
     await cluster.node('n1').kill();
     await eventually('n2 hears nothing', async () => (await ask('n2', { op: 'status' })).silence > 2_000);
