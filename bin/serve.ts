@@ -5,6 +5,7 @@ import type { Call, Verb } from '../client/cli/verb.ts';
 import { DataError } from '../src/node/data-error.ts';
 import type { Belonging, NodeOptions, RunningNode } from '../src/node/options.ts';
 import { TRANSPORTS, type TransportName } from '../src/node/transports.ts';
+import { LostEntries } from '../src/raft/lost-entries.ts';
 import { formatAddress, isNodeId, type NodeAddress, parseAddress, parseNodes } from '../src/wire/address.ts';
 import { RaftlineError, refuse } from '../src/wire/errors.ts';
 import { OPS } from '../src/wire/ops.ts';
@@ -307,7 +308,8 @@ async function serveUntilTold(
 ): Promise<void> {
   const words = (text: string) => `raftline ${options.id} ${text}`;
   process.on('uncaughtException', error => {
-    lastWords(words(`stops, because of a fault in it: ${format(error)}`));
+    if (error instanceof LostEntries) lastWords(`raftline: ${error.message}`);
+    else lastWords(words(`stops, because of a fault in it: ${format(error)}`));
     process.exit(1);
   });
   // From here on, so that a signal that comes while the node still starts is not lost.

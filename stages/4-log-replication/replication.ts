@@ -193,6 +193,7 @@ export class Replication {
   onAppended(from: string, { match }: Appended): void {
     const progress = this.#state.progress.get(from);
     if (progress === undefined) return;
+    if (match > this.#state.log.last.index) return; // no answer to anything of this leader
     // While a snapshot is on its way, an old answer must not end it: only one that the log goes on from does.
     if (progress.mode === 'snapshot' && this.#state.log.termAt(match) === undefined) return;
     progress.arrived(match);

@@ -1,3 +1,4 @@
+import { LostEntries } from '../../src/raft/lost-entries.ts';
 import type { Heartbeat, HeartbeatAnswer, ReadIndex, ReadIndexAnswer } from '../../src/raft/messages.ts';
 import type { State } from '../../src/raft/state.ts';
 import type { Timing } from '../../src/raft/timing.ts';
@@ -131,6 +132,9 @@ export class Heartbeats {
   }
 
   onHeartbeat(from: string, { commit, round }: Heartbeat): void {
+    const { id, log } = this.#state;
+    // A leader tells no more than what this node has acknowledged to it.
+    if (commit > log.last.index) throw new LostEntries(id, commit, log.last.index);
     this.#state.commitTo(commit);
     this.#state.send(from, { type: 'heartbeat-answer', term: this.#state.term, round });
   }

@@ -166,6 +166,13 @@ describe('stage 4: the rules of the paper for the leader', () => {
     expect(server.state.progress.get('n2')?.match).to.equal(0);
   });
 
+  it('does not believe a node that acknowledges what is not in its own log', () => {
+    const server = new Server([1, 1, 1]).lead();
+    server.acknowledge('n2', 4);
+    server.acknowledge('n3', 1_000_000);
+    expect([...server.state.progress.values()].map(({ match }) => match)).to.deep.equal([0, 0]);
+  });
+
   it('what it is asked to do becomes an entry of its term at the end of its log (Figure 2, leaders)', () => {
     const server = new Server([1, 1], { term: 4 }).lead();
     server.propose(2);

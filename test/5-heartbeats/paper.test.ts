@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { LostEntries } from '../../src/raft/lost-entries.ts';
 import { Raft } from '../../stages/5-heartbeats/raft.ts';
 import { CoreCluster } from '../shared/core-cluster.ts';
 import { diskWith } from '../shared/model-disk.ts';
@@ -85,6 +86,14 @@ describe('stage 5: heartbeats', () => {
 });
 
 describe('stage 5: what is lost without a word', () => {
+  it('stops a node that had acknowledged it: its disk has lost what others count on', () => {
+    const cluster = ledCluster();
+    cluster.propose('n1', 'a', 'b');
+    cluster.deliverAll();
+    const lie = { type: 'heartbeat', term: 1, commit: 9, round: 1 } as const;
+    expect(() => cluster.step('n1', 'n2', lie)).to.throw(LostEntries, /acknowledged entry 9, and has none beyond 2/);
+  });
+
   it('is sent again when nothing has been heard for an election timeout (§5.3)', () => {
     const cluster = ledCluster();
     cluster.propose('n1', 'a', 'b');
