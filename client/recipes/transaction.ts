@@ -4,7 +4,7 @@ import { localError } from '../client-error.ts';
 import type { CallOptions, TxnOp } from '../options.ts';
 import type { Entry, GetReply, TxnReply } from '../results.ts';
 import { pause } from '../roster.ts';
-import { interrupted, rest, type Wire } from './wire.ts';
+import { anyOf, interrupted, rest, type Wire } from './wire.ts';
 
 /**
  * Milliseconds that a transaction waits at most before it is tried again: whoever was quicker is done already, and one
@@ -48,7 +48,7 @@ export async function transaction<T>(
   });
   for (let nth = 1; ; nth += 1) {
     const attempt = new Attempt(wire, options);
-    const result = await work(attempt);
+    const result = await inTime(work(attempt), deadline, timeout, signal);
     if (attempt.isDone(guards)) return result;
     const reply = (await wire.request('txn', attempt.request(guards), options())) as TxnReply;
     if (reply.succeeded) return result;
@@ -64,6 +64,28 @@ export async function transaction<T>(
     }
     await rest(wait, signal);
     if (signal?.aborted) throw interrupted('txn', signal);
+  }
+}
+
+/** What the work comes to. When its time is up, or the signal raised, nothing of what it asks for will be done. */
+async function inTime<T>(
+  work: T | Promise<T>,
+  deadline: number,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  const isDone = new AbortController();
+  const isOver = async (): Promise<never> => {
+    await rest(deadline - performance.now(), anyOf(signal, isDone.signal));
+    if (signal?.aborted) throw interrupted('txn', signal);
+    const words = `the work of the transaction was not done within ${timeout} ms; nothing was changed`;
+    throw localError('TIMEOUT', words, { op: 'txn' }, { definite: true });
+  };
+  try {
+    const result = await Promise.race([work, isOver()]);
+    return performance.now() < deadline ? result : await isOver();
+  } finally {
+    isDone.abort();
   }
 }
 

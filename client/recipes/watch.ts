@@ -1,4 +1,4 @@
-import { ClientError } from '../client-error.ts';
+import { ClientError, localError } from '../client-error.ts';
 import type { WatchOptions } from '../options.ts';
 import type { ClusterEvent, Entry, EventsUpdate, ResetUpdate, WatchEvent, WatchUpdate } from '../results.ts';
 import { pause } from '../roster.ts';
@@ -25,6 +25,10 @@ export async function* watch(
   target: Target,
   { from, initial = false, prev, signal }: WatchOptions = {},
 ): AsyncGenerator<WatchUpdate, void, void> {
+  if (initial && from !== undefined) {
+    const words = '"initial" begins with what is there now, and "from" with a revision: give one of the two';
+    throw localError('BAD_REQUEST', words, { op: 'watch' });
+  }
   let next = from;
   let mustReset = initial;
   const patience = new Patience(wire.timeout);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { ClientError } from '../../client/client.ts';
+import type { ClientError, Transaction } from '../../client/client.ts';
 import { all, failureOf } from '../1-client/servers.ts';
 import { RealCluster } from './real-cluster.ts';
 
@@ -74,6 +74,27 @@ describe('transactions of the client', function () {
       return [a, await tx.get('/read/b')];
     });
     expect(read, 'not 1 and 2, which were never there together').to.deep.equal(['2', '2']);
+  });
+
+  it('end in time, or when their signal is raised, whatever their work is at, and change nothing then', async () => {
+    const user = real.client();
+    await user.set('/late/a', '1');
+    const never = new Promise<never>(() => {});
+    const works = [
+      () => never,
+      async (tx: Transaction) => {
+        tx.set('/late/a', '2');
+        await new Promise(resolve => setTimeout(resolve, 400));
+      },
+    ];
+    for (const work of works) {
+      const late = await failureOf<ClientError>(user.transaction(work, { timeout: 100 }));
+      expect(late).to.include({ code: 'TIMEOUT', definite: true });
+      const raised = await failureOf(user.transaction(work, { signal: AbortSignal.timeout(100) }));
+      expect(raised.name).to.equal('AbortError');
+    }
+    await new Promise(resolve => setTimeout(resolve, 500));
+    expect((await user.get('/late/a')).value).to.equal('1');
   });
 
   it('end when they never get their turn, or their signal is raised', async () => {

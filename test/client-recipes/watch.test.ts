@@ -136,6 +136,11 @@ describe('a watch of the client', () => {
     });
   }
 
+  it('refuses to begin with what is there and with a revision, both at once', async () => {
+    const both = client('127.0.0.1:1').watch('/a/', { initial: true, from: 1 });
+    expect(await failureOf(both.next())).to.include({ code: 'BAD_REQUEST' });
+  });
+
   it('begins with what is there when it is asked to', async () => {
     const node = await server((request, socket) => {
       if (request.op === 'get') reply(socket, request.id, { ok: true, rev: 60, ...ENTRY });
