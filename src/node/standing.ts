@@ -267,7 +267,7 @@ export class Standing {
       cluster,
       role: role === 'follower' && !mayStand ? 'learner' : role === 'pre-candidate' ? 'candidate' : role,
       removed: isRemoved,
-      notice: isRemoved ? removalOf(node) : peers.notice,
+      notice: isRemoved ? removalOf(node) : noticeOf(peers.notice, journal.storage.isFull && fullDiskOf(node)),
       ...(origin !== undefined && { origin }),
       leader:
         leader === null ? null : { id: leader, address: entryOf(replica.configuration.nodes, leader) ?? '' },
@@ -278,4 +278,13 @@ export class Standing {
       raft,
     };
   }
+}
+
+/** What a person has to mend, each in words of its own. */
+function noticeOf(...notices: readonly (string | false | undefined)[]): string | undefined {
+  return notices.filter(Boolean).join('; ') || undefined;
+}
+
+function fullDiskOf(node: string): string {
+  return `${node} takes no changes, since its disk is full: free some space there, and it goes on by itself`;
 }

@@ -91,7 +91,10 @@ describe('stage 5: what is lost without a word', () => {
     cluster.propose('n1', 'a', 'b');
     cluster.deliverAll();
     const lie = { type: 'heartbeat', term: 1, commit: 9, round: 1 } as const;
-    expect(() => cluster.step('n1', 'n2', lie)).to.throw(LostEntries, /acknowledged entry 9, and has none beyond 2/);
+    expect(() => cluster.step('n1', 'n2', lie)).to.throw(
+      LostEntries,
+      /acknowledged entry 9, and has none beyond 2/,
+    );
   });
 
   it('is sent again when nothing has been heard for an election timeout (§5.3)', () => {

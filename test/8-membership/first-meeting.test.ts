@@ -7,6 +7,7 @@ import { systemClock } from '../../src/node/system-clock.ts';
 import { Raft } from '../../stages/8-membership/raft.ts';
 import { FaultyDisk } from '../4-log-replication/journal-faults.ts';
 import { Scratch } from '../4-log-replication/journal-kit.ts';
+import { eventually } from '../shared/cluster.ts';
 
 describe('stage 8: a node that meets another for the first time', () => {
   const scratch = new Scratch();
@@ -89,6 +90,16 @@ describe('stage 8: a node that meets another for the first time', () => {
       expect(greet('c', { expects: instance, address: '127.0.0.1:7002' })).to.include({ ok: true });
     });
   }
+
+  it('says in its status that its disk is full, for as long as it is', async () => {
+    standing.begin([{ id: 'n1', address: '127.0.0.1:7001' }]);
+    expect(standing.state.notice).to.equal(undefined);
+    disk.room = 0; // it has yet to vote for itself
+    await eventually('it says so', () => /^n1 takes no changes, since its disk is full/.test(notice()));
+    relieve();
+    await eventually('it says so no more', () => notice() === '');
+  });
+  const notice = () => standing.state.notice ?? '';
 
   it('does not hide a disk that is broken', () => {
     begin();
