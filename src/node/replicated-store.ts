@@ -8,6 +8,7 @@ import { ClusterTime } from './cluster-time.ts';
 import type { Core, Machine } from './host.ts';
 import { Reads, type ReadsOptions } from './reads.ts';
 import type { Responder } from './server.ts';
+import { noLeader } from './waiting.ts';
 import { Watches } from './watches.ts';
 
 export interface ReplicatedStoreOptions extends Omit<ChangesOptions, 'time'>, ReadsOptions {
@@ -47,6 +48,7 @@ export class ReplicatedStore implements Machine {
       ...options,
       confirm: (responder, run) => this.#reads.confirm(responder, run),
       cluster: () => [this.#leaderEvent(), this.#membersEvent()],
+      farewell: () => (this.#core.state.isRemoved ? noLeader(this.#core) : undefined),
     });
     this.#applied = options.core.state.handed;
     const { term, leader, configuration } = options.core.state;

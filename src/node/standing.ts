@@ -267,7 +267,9 @@ export class Standing {
       cluster,
       role: role === 'follower' && !mayStand ? 'learner' : role === 'pre-candidate' ? 'candidate' : role,
       removed: isRemoved,
-      notice: isRemoved ? removalOf(node) : noticeOf(peers.notice, journal.storage.isFull && fullDiskOf(node)),
+      notice: isRemoved
+        ? removalOf(node)
+        : noticeOf(peers.notice, journal.storage.isFull && fullDiskOf(node)),
       ...(origin !== undefined && { origin }),
       leader:
         leader === null ? null : { id: leader, address: entryOf(replica.configuration.nodes, leader) ?? '' },

@@ -30,6 +30,8 @@ export interface WatchesOptions {
   readonly confirm: (responder: Responder, run: () => void) => void;
   /** The cluster as it is now, as events. */
   readonly cluster: () => readonly object[];
+  /** Why nothing will be heard of here any more, once that is so. */
+  readonly farewell: () => Failure | undefined;
 }
 
 /** The watches of one connection. */
@@ -74,6 +76,7 @@ export class Watches {
 
   take(request: WatchRequest, responder: Responder): void {
     const { client } = responder;
+    const farewell = this.#options.farewell();
     if (client === undefined) {
       responder.answer(
         failed(failure('BAD_REQUEST', `${request.op} is for the node that a client talks to`)),
@@ -82,7 +85,8 @@ export class Watches {
     else if ((this.#audiences.get(client)?.watchers.size ?? 0) >= MOST_WATCHES) {
       const words = `this connection has ${MOST_WATCHES} watches already; end some, or open another connection`;
       responder.answer(failed(failure('BUSY', words)));
-    } else if (request.cluster) this.#watchCluster(client, responder);
+    } else if (farewell !== undefined) responder.answer(failed(farewell));
+    else if (request.cluster) this.#watchCluster(client, responder);
     else this.#watch(client, request, responder);
   }
 
@@ -331,11 +335,15 @@ export class Watches {
 
   /** This node stops: tells a client where to go on. */
   #sayGoodbye(client: Client): void {
+    this.#end(client, failure('SHUTTING_DOWN', 'this node is shutting down; watch at another'));
+  }
+
+  /** Ends the watches of a client, and tells it from where to go on. */
+  #end(client: Client, reason: Failure): void {
     while (this.#telling !== undefined) this.#tellNext();
-    const words = 'this node is shutting down; watch at another';
     for (const watcher of [...(this.#audiences.get(client)?.watchers.values() ?? [])]) {
-      const details = watcher instanceof Watcher ? { resume: this.#resumeOf(watcher) } : {};
-      this.#close(watcher, failure('SHUTTING_DOWN', words, details));
+      const resume = watcher instanceof Watcher ? { resume: this.#resumeOf(watcher) } : {};
+      this.#close(watcher, { ...reason, ...resume });
     }
   }
 
@@ -346,6 +354,8 @@ export class Watches {
 
   /** Tells those who have heard nothing for long how far they have come. Called every so often. */
   sweep(): void {
+    const farewell = this.#options.farewell();
+    if (farewell !== undefined) for (const client of [...this.#audiences.keys()]) this.#end(client, farewell);
     const now = this.#options.clock.now();
     if (now - this.#lookedAt < LOOK || this.#telling !== undefined) return;
     this.#lookedAt = now;

@@ -5,6 +5,7 @@ import type { Client, Follower } from '../../src/node/client.ts';
 import type { News } from '../../src/node/news.ts';
 import { Watches } from '../../src/node/watches.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import { type Failure, failure } from '../../src/wire/errors.ts';
 import type { WatchRequest } from '../../src/wire/ops.ts';
 import type { Outcome } from '../../src/wire/reply.ts';
 import { withSeed } from '../shared/random.ts';
@@ -94,6 +95,7 @@ class Scene {
   readonly store: Store;
   readonly watches: Watches;
   isConfirmed = true;
+  farewell: Failure | undefined;
 
   constructor(history = { revisions: 1_000, characters: 100_000_000 }) {
     this.store = new Store(undefined, history);
@@ -102,6 +104,7 @@ class Scene {
       clock: this.hands.clock,
       confirm: (_, run) => void (this.isConfirmed && run()),
       cluster: () => [{ type: 'leader', id: 'n1', address: 'a', term: 1 }],
+      farewell: () => this.farewell,
     });
   }
 
@@ -401,6 +404,24 @@ describe('those who watch', () => {
     expect(level.closed).to.include({ code: 'SHUTTING_DOWN', resume: 6 });
     expect(behind.closed).to.include({ code: 'SHUTTING_DOWN', resume: 2 });
     expect(scene.watches.count).to.equal(0);
+  });
+
+  it('end at a node that will hear of nothing any more, which says so and takes no others', () => {
+    const scene = new Scene();
+    const [level, behind] = [new Reader(), new Reader(1)];
+    for (const reader of [level, behind]) scene.ask(reader, all);
+    scene.ask(level, { op: 'watch', cluster: true });
+    for (let rev = 1; rev <= 5; rev += 1) scene.set('/a');
+    scene.hands.run();
+    scene.watches.sweep();
+    expect(scene.watches.count).to.equal(3);
+    scene.farewell = failure('NOT_LEADER', 'removed', { leader: null, removed: true });
+    scene.watches.sweep();
+    expect(level.closed).to.include({ code: 'NOT_LEADER', removed: true, resume: 6 });
+    expect(behind.closed).to.include({ code: 'NOT_LEADER', removed: true, resume: 2 });
+    expect(scene.watches.count).to.equal(0);
+    for (const request of [{ ...all, from: 2 }, { op: 'watch', cluster: true } as const])
+      expect(scene.ask(new Reader(), request)).to.have.nested.property('error.code', 'NOT_LEADER');
   });
 
   it('are no more on one connection than it may have', () => {

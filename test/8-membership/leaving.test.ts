@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { eventually } from '../shared/cluster.ts';
+import { LineClient } from '../shared/line-client.ts';
 import { MemberCluster } from './member-cluster.ts';
 
 describe('stage 8: a node that is removed', function () {
@@ -49,6 +50,19 @@ describe('stage 8: a node that is removed', function () {
     const { error } = await cluster.set(gone, '/a', '1');
     expect(error).to.include({ code: 'NOT_LEADER', definite: true, retry: true, leader: null });
     expect((await cluster.ask(gone, { op: 'get', key: '/a' })).error).to.include({ code: 'NOT_LEADER' });
+  });
+
+  it('ends the watches there, and names the revision from which to go on elsewhere', async () => {
+    const leader = await cluster.leader();
+    const [gone = ''] = others(leader);
+    const watcher = await LineClient.connect(cluster.address(gone));
+    const { watch, rev = 0 } = await watcher.ask({ op: 'watch', prefix: '' });
+    await cluster.remove(gone, leader);
+    const { closed } = JSON.parse(await watcher.line());
+    expect(closed).to.include({ code: 'NOT_LEADER', removed: true, resume: rev + 1 });
+    const again = await watcher.ask({ op: 'watch', prefix: '', from: rev + 1 });
+    expect(again.error, `instead of ${watch}`).to.include({ code: 'NOT_LEADER', removed: true });
+    await watcher.close();
   });
 
   it('can come back with what it has, when it is added again', async () => {
