@@ -1,5 +1,5 @@
 import type { NodeAddress } from '../wire/address.ts';
-import { failure, RaftlineError, refuse } from '../wire/errors.ts';
+import { type Failure, failure, RaftlineError, refuse } from '../wire/errors.ts';
 import { askNode } from './ask.ts';
 
 /** Milliseconds that each node has to answer. */
@@ -29,10 +29,23 @@ export async function initialiseOthers(
     }
   }
   const list = Object.fromEntries(nodes.map(({ id, address }) => [id, address]));
+  const begun: string[] = [];
   for (const node of others) {
     const reply = await askNode(node, { op: 'init', nodes: list, forward: false }, PATIENCE).catch(unknown);
-    if (!reply.ok) unknown(new RaftlineError(reply.error));
+    if (reply.ok) begun.push(node.id);
+    else if (reply.error.definite && !reply.error.retry) taken(node, reply.error, begun);
+    else unknown(new RaftlineError(reply.error));
   }
+}
+
+/** Somebody else made another cluster of a node since it was asked: no repetition will help. */
+function taken({ id, address }: NodeAddress, { message }: Failure, begun: readonly string[]): never {
+  const left =
+    begun.length === 0
+      ? 'nothing was changed'
+      : `${begun.join(', ')} began with this list, and can only go on with an empty data directory`;
+  const words = `${id} at ${address} has begun with another list meanwhile (${message}); ${left}`;
+  throw new RaftlineError(failure('ALREADY_INITIALISED', words, { definite: begun.length === 0, begun }));
 }
 
 /** Some nodes have begun and some may not have: that is mended by doing the same again. */

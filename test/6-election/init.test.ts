@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { RunningNode } from '../../src/node/options.ts';
+import { refusal, scripted } from '../1-client/servers.ts';
 import { eventually } from '../shared/cluster.ts';
 import { LineClient, type Reply } from '../shared/line-client.ts';
 import { startNode } from '../shared/nodes.ts';
@@ -87,6 +88,25 @@ describe('nodes that wait', function () {
     const { error } = await ask(b, { op: 'init', nodes: { a, b } });
     expect(error).to.include({ code: 'ALREADY_INITIALISED', definite: true });
     expect((await ask(b, { op: 'hello' })).role).to.equal('uninitialised');
+  });
+
+  it('are named when another init was quicker at one of them, and no repetition will help', async () => {
+    const [n1, n2] = [await waiting('n1'), await waiting('n2')];
+    const quicker = await scripted(({ op }, socket) => {
+      const hello = { ok: true, rev: 0, node: 'n3', role: 'uninitialised', cluster: null };
+      socket.write(
+        `${JSON.stringify(op === 'hello' ? hello : refusal('ALREADY_INITIALISED', true, false))}\n`,
+      );
+    });
+    const { error } = await ask(n1, { op: 'init', nodes: { n1, n2, n3: quicker.address } });
+    await quicker.close();
+    expect(error).to.deep.include({
+      code: 'ALREADY_INITIALISED',
+      definite: false,
+      retry: false,
+      begun: ['n2'],
+    });
+    expect(error?.message).to.contain('empty data directory');
   });
 
   it('serve alone when the list names one node', async () => {
