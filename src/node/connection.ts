@@ -150,7 +150,9 @@ export class Connection implements Taker, Client {
       if (isHttp(line)) {
         this.#server.log('%s speaks HTTP: closed', this.#socket.remoteAddress);
         this.#isEnding = true;
-        this.#socket.destroy();
+        // A browser is owed nothing; who has asked in our own words before is owed the replies.
+        if (this.#isFirstLine) this.destroy();
+        else this.#flow();
         return;
       }
     }

@@ -62,6 +62,15 @@ export function bytes({ node, connect }: Target): void {
     });
   }
 
+  it('closes on an HTTP request behind good lines once they are answered, and executes nothing of what follows', async () => {
+    const client = await connect();
+    const good = ['{"op":"set","key":"/good","value":"1","id":1}', '{"op":"ping"}'];
+    client.bytes([...good, 'POST / HTTP/1.1', REMOVE_ALL, ''].join('\n'));
+    const replies = (await client.rest()).map(line => JSON.parse(line));
+    expect(replies.map(({ ok }) => ok)).to.deep.equal([true, true]);
+    expect((await (await connect()).ask({ op: 'get', key: '/good' })).value).to.equal('1');
+  });
+
   it('bounds its memory on a line that never ends, says so, and closes', async () => {
     const before = await node().usage();
     const client = await connect({ halfOpen: true });
