@@ -3,6 +3,8 @@ const WORDS: Readonly<Record<string, readonly [why: string, remedy: string]>> = 
   ENOENT: ['is not there', 'check the name'],
   ENOTDIR: ['leads through a file as if it were a directory', 'check the name'],
   EISDIR: ['is a directory', 'name a file'],
+  ELOOP: ['leads in a circle of symbolic links', 'check where they lead'],
+  ENAMETOOLONG: ['has a name that is too long', 'shorten it'],
   ENOTEMPTY: ['is not empty', 'name a directory that is'],
   EACCES: ['is not open to this user', 'check who owns it and its mode'],
   EPERM: ['is not open to this user', 'check who owns it and its mode'],
@@ -10,6 +12,8 @@ const WORDS: Readonly<Record<string, readonly [why: string, remedy: string]>> = 
   ENOSPC: ['finds the disk full', 'free some space, and run this again'],
   EDQUOT: ["finds this user's share of the disk full", 'free some space, and run this again'],
   EIO: ['cannot be read or written', 'check the disk'],
+  EPIPE: ['is read by nobody any more', 'check who reads it'],
+  ENXIO: ['cannot be written like a file', 'name another place'],
   EMFILE: ['finds too many files open', 'raise the limit (ulimit -n)'],
 };
 
