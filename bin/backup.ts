@@ -4,22 +4,26 @@ import { targetsOf } from '../client/cli/client-verb.ts';
 import { complain, count, endWithReader, print } from '../client/cli/print.ts';
 import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import type { Verb } from '../client/cli/verb.ts';
-import { ClientError } from '../client/client.ts';
+import { ClientError, connect } from '../client/client.ts';
 import type { Targets } from '../client/dial.ts';
 import { SnapshotCheck } from '../src/node/snapshot-records.ts';
+import { type Address, formatAddress } from '../src/wire/address.ts';
 import { type BackupOutput, openOutput } from './backup-output.ts';
 import { PROGRESS_FLAG, Progress } from './progress.ts';
 
 /** Milliseconds that a backup may take, unless told. */
 const TIMEOUT = 3_600_000;
+/** Milliseconds that a node has to say that it is there, and that it has where there is another to ask. */
+const PATIENCE = 5_000;
+const SILENCE = 2_000;
 
 export const backup: Verb = {
   name: 'backup',
   about: 'saves the whole store, as of one moment, to a file',
   usage: 'backup FILE',
-  details: `Taken from a node at work, which goes on meanwhile; everything acknowledged before it was asked is in it. Each line
-is checked as it comes, and the file appears under its name only when it is whole and on the disk. A pipe or a device,
-as /dev/stdout, has the lines as they come. raftline restore makes a new cluster of it.
+  details: `Taken from the first node that answers, which goes on with its work meanwhile; everything acknowledged before it was
+asked is in it. Each line is checked as it comes, and the file appears under its name only when it is whole and on the
+disk. A pipe or a device, as /dev/stdout, has the lines as they come. raftline restore makes a new cluster of it.
 
   raftline backup "backup-$(date +%F).ndjson"
   raftline backup /dev/stdout | gzip > backup.ndjson.gz`,
@@ -77,8 +81,10 @@ async function fetchFromAny(
   progress: Progress,
 ): Promise<Fetched> {
   let failed: unknown;
+  const patience = Math.min(timeout, addresses.length > 1 ? SILENCE : PATIENCE);
   for (const address of addresses) {
     try {
+      await greet(address, isGrpc, patience);
       return await fetchFrom(backUp(address, timeout, isGrpc), output, progress);
     } catch (error) {
       const mayTryAnother =
@@ -88,6 +94,16 @@ async function fetchFromAny(
     }
   }
   throw failed;
+}
+
+/** Throws where a node does not answer: one that hangs would have all the time that a backup may take. */
+async function greet(address: Address, isGrpc: boolean, timeout: number): Promise<void> {
+  const client = connect(`${isGrpc ? 'grpc://' : ''}${formatAddress(address)}`, { failFast: true, timeout });
+  try {
+    await client.ping();
+  } finally {
+    await client.close();
+  }
 }
 
 async function fetchFrom(

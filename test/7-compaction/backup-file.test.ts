@@ -41,7 +41,13 @@ describe('the file of a backup', function () {
   let folder: string;
   let file: string;
   let node: Scripted;
+  const servers: Scripted[] = [];
 
+  async function served(...how: Parameters<typeof scripted>): Promise<Scripted> {
+    const server = await scripted(...how);
+    servers.push(server);
+    return server;
+  }
   function act({ op, id }: Heard, socket: Socket): void {
     if (op === 'backup') socket.write(CHUNK + DONE);
     else reply(socket, id, OK);
@@ -52,10 +58,10 @@ describe('the file of a backup', function () {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'raftline-test-'));
     file = join(folder, 'all.ndjson');
-    node = await scripted(act);
+    node = await served(act);
   });
   afterEach(async () => {
-    await node.close();
+    await Promise.all(servers.splice(0).map(server => server.close()));
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -133,8 +139,7 @@ describe('the file of a backup', function () {
   });
 
   it('is not left half, by a signal or by a node that breaks off', async () => {
-    await node.close();
-    node = await scripted(({ op, id }, socket) => {
+    node = await served(({ op, id }, socket) => {
       if (op === 'backup') socket.write(CHUNK);
       else reply(socket, id, OK);
     });
@@ -147,8 +152,7 @@ describe('the file of a backup', function () {
       expect(await once(child, 'exit')).to.deep.equal([null, signal]);
       expect(readdirSync(folder)).to.deep.equal(['all.ndjson']);
     }
-    await node.close();
-    node = await scripted(({ op, id }, socket) => {
+    node = await served(({ op, id }, socket) => {
       if (op === 'backup') socket.end(CHUNK);
       else reply(socket, id, OK);
     });
@@ -160,8 +164,18 @@ describe('the file of a backup', function () {
     expect(existsSync(`${file}.tmp`)).to.equal(false);
   });
 
+  it('comes from the next node when the first takes connections and says nothing', async () => {
+    const mute = await served(null);
+    const ran = await backUp(file, `${mute.address},${node.address}`);
+    expect(ran, ran.err).to.include({ status: 0, err: '' });
+    expect(readFileSync(file, 'utf8')).to.equal(TEXT);
+    const alone = await backUp(join(folder, 'none'), mute.address);
+    expect(alone).to.include({ status: 3, out: '' });
+    expect(alone.err).to.include(`${mute.address} did not answer within`);
+  });
+
   it('begins anew at the next node, but not where something has gone out', async () => {
-    const broken = await scripted(({ op, id }, socket) => {
+    const broken = await served(({ op, id }, socket) => {
       if (op === 'backup') socket.end(CHUNK);
       else reply(socket, id, OK);
     });
@@ -171,6 +185,5 @@ describe('the file of a backup', function () {
     const { status, out, err } = await backUp('/dev/stdout', both);
     expect({ status, out }).to.deep.equal({ status: 3, out: TEXT });
     expect(err).to.include('broke off in the middle');
-    await broken.close();
   });
 });
