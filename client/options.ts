@@ -109,4 +109,6 @@ export interface KeepOptions {
 export interface LockOptions extends KeepOptions {
   /** What others can read of who waits or holds: host and process by default. */
   readonly value?: string;
+  /** Is called each time that somebody else is found to be before in the line. */
+  readonly onWait?: () => void;
 }

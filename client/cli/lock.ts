@@ -20,6 +20,10 @@ const TTL = 10;
 const LEFT = 100;
 /** The exit status when what was held is lost. */
 const LOST = 3;
+/** The exit status when nobody said who holds the lock. */
+const NO_ANSWER = 3;
+/** Milliseconds that a timer can wait at most. */
+const LONGEST = 2_147_483_647;
 /** Why a command cannot be run, and what to do, by the code of the system. */
 const UNRUNNABLE: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such command; check its name, and PATH',
@@ -38,13 +42,14 @@ on to COMMAND. It finds its fencing token in RAFTLINE_FENCE and the lock's key i
 "if":{"key":RAFTLINE_LOCK_KEY,"create":RAFTLINE_FENCE} is refused once the lock is not held any more.
 
 When the lock is lost, since no node could be reached in time, COMMAND gets SIGTERM, soon after SIGKILL, and the exit
-status is 3. It is 1 when --wait is over, 127 when there is no such COMMAND.
+status is 3. When --wait is over it is 1 while another holds the lock, and 3 when no node answered. It is 127 when there
+is no such COMMAND.
 
   raftline lock report -- ./make-report
   raftline lock report --wait 0 -- ./make-report     only if nobody holds it`,
   flags: {
     ttl: TTL_FLAG,
-    wait: { type: 'integer', value: 'SECONDS', about: 'give up when it is not held by then' },
+    wait: { type: 'integer', value: 'SECONDS', about: 'give up when it is not held by then; 0: ask once' },
   },
   words: [1, 1],
   takesCommand: true,
@@ -57,7 +62,7 @@ status is 3. It is 1 when --wait is over, 127 when there is no such COMMAND.
     }
     return untilStopped(session, async stopped => {
       const held = await waitFor(name, call, session, stopped);
-      if (held === undefined) return stopped.aborted ? bySignal(stopped.reason) : 1;
+      if (typeof held === 'number') return held;
       try {
         // Whoever has had enough by now has no command yet that could be told.
         if (stopped.aborted) return bySignal(stopped.reason);
@@ -69,22 +74,36 @@ status is 3. It is 1 when --wait is over, 127 when there is no such COMMAND.
   },
 });
 
+/** Waits for the lock; resolves with the exit status where that is given up. */
 async function waitFor(
   name: string,
   call: Call,
   { client }: Session,
   stopped: AbortSignal,
-): Promise<Lock | undefined> {
-  const { wait } = call.flags;
-  // With no time to wait, there is still the time that the questions take.
-  const over = typeof wait === 'number' ? AbortSignal.timeout(Math.max(1, wait) * 1_000) : undefined;
+): Promise<Lock | number> {
+  const wait = typeof call.flags.wait === 'number' ? call.flags.wait : undefined;
+  const over = new AbortController();
+  const giveUp = () => over.abort();
+  // With no time to wait, the first answer is the last, and the question has the time of any.
+  const timer = wait ? setTimeout(giveUp, Math.min(wait * 1_000, LONGEST)) : undefined;
+  let isHeld = false;
+  const onWait = () => {
+    isHeld = true;
+    if (wait === 0) giveUp();
+  };
   try {
-    const signal = over === undefined ? stopped : AbortSignal.any([stopped, over]);
-    return await client.lock(name, { ttl: secondsOf(call.flags.ttl), signal });
+    const signal = AbortSignal.any([stopped, over.signal]);
+    return await client.lock(name, { ttl: secondsOf(call.flags.ttl), signal, onWait });
   } catch (error) {
-    if (!stopped.aborted && !over?.aborted) throw error;
-    if (!stopped.aborted) complain(`lock ${quoted(name)} at ${client.address}: it is held by another`);
-    return undefined;
+    if (stopped.aborted) return bySignal(stopped.reason);
+    if (!over.signal.aborted) throw error;
+    const words = isHeld
+      ? 'it is held by another'
+      : `no answer within ${wait} s; see how the nodes are (raftline status)`;
+    complain(`lock ${quoted(name)} at ${client.address}: ${words}`);
+    return isHeld ? 1 : NO_ANSWER;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

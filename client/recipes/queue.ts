@@ -1,5 +1,5 @@
 import { ClientError, localError } from '../client-error.ts';
-import type { CallOptions, KeepOptions } from '../options.ts';
+import type { CallOptions, LockOptions } from '../options.ts';
 import type { Entry, PageReply, SetReply } from '../results.ts';
 import { pause } from '../roster.ts';
 import { Lease } from './lease.ts';
@@ -25,11 +25,11 @@ export class Queue {
   }
 
   /** Waits for its turn, behind all who came before. Whoever loses a place in the line goes to its end, at once. */
-  async enter(value: string, { ttl = TTL, signal }: KeepOptions): Promise<Place> {
+  async enter(value: string, { ttl = TTL, signal, onWait }: Omit<LockOptions, 'value'>): Promise<Place> {
     for (;;) {
       const place = await this.#stand(value, ttl, signal);
       if (place === undefined) continue;
-      if (await this.#reaches(place, signal)) return place;
+      if (await this.#reaches(place, signal, onWait)) return place;
       if (place.isReleased) throw localError('SHUTTING_DOWN', 'this client is closed', { op: 'lock' });
       void place.release();
     }
@@ -59,9 +59,13 @@ export class Queue {
   }
 
   /** Waits at a place until nobody is before it; false when it is gone. */
-  async #reaches(place: Place, signal: AbortSignal | undefined): Promise<boolean> {
+  async #reaches(
+    place: Place,
+    signal: AbortSignal | undefined,
+    onWait: LockOptions['onWait'],
+  ): Promise<boolean> {
     try {
-      return await this.#isTurn(place, anyOf(signal, place.lost));
+      return await this.#isTurn(place, anyOf(signal, place.lost), onWait);
     } catch (error) {
       if (!signal?.aborted && place.lost.aborted) return false;
       void place.release();
@@ -69,7 +73,11 @@ export class Queue {
     }
   }
 
-  async #isTurn({ key, create }: Place, signal: AbortSignal): Promise<boolean> {
+  async #isTurn(
+    { key, create }: Place,
+    signal: AbortSignal,
+    onWait: LockOptions['onWait'],
+  ): Promise<boolean> {
     for (;;) {
       const { entries, rev } = await outlasting(signal, () => this.#all({ signal }));
       if (!entries.some(entry => entry.key === key && entry.create === create)) return false;
@@ -78,6 +86,7 @@ export class Queue {
         .sort(byCreation)
         .at(-1);
       if (before === undefined) return true;
+      onWait?.();
       // Only the one right before is watched, so that whoever leaves wakes one, and not all who wait.
       await outlasting(signal, () => gone(this.#wire, before, rev, signal));
     }

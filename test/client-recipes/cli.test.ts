@@ -237,6 +237,27 @@ describe('the command line of transactions, watches, leases, locks, elections an
       expect(await queue()).to.deep.equal([]);
     });
 
+    it('asks once when there is no time to wait', async () => {
+      const args = ['lock', 'once', '--wait', '0', '--', 'echo', 'mine'];
+      expect(await run(args)).to.deep.equal({ status: 0, out: 'mine\n', err: '' });
+      const held = await real.client().lock('once');
+      const refused = await run(args);
+      expect(refused).to.include({ status: 1, out: '' });
+      expect(refused.err).to.include('held by another');
+      await held.release();
+    });
+
+    it('does not take it for held when nobody answers', async () => {
+      const [, ...others] = await real.idsFromLeader();
+      for (const id of others) real.cluster.node(id).pause();
+      const waits = await run(['lock', 'silent', '--wait', '1', '--', 'echo', 'never']);
+      expect(waits).to.include({ status: 3, out: '' });
+      expect(waits.err).to.match(/^raftline: lock silent at \S+: no answer within 1 s/);
+      const asks = await run(['lock', 'silent', '--wait', '0', '--timeout', '500', '--', 'echo', 'never']);
+      expect(asks).to.include({ status: 3, out: '' });
+      expect(asks.err).not.to.include('held by another');
+    });
+
     it('ends the command when the lock is lost', async () => {
       const script = 'trap "" TERM; echo in; while :; do sleep 0.05; done';
       const lock = begin('lock', 'lost', '--ttl', '2', '--', 'sh', '-c', script);

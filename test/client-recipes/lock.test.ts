@@ -104,6 +104,17 @@ describe('locks of the client', function () {
     expect((await fourth).isHeld).to.equal(true);
   });
 
+  it('tell whoever asks for them that another is before, and nobody else', async () => {
+    const [one, two] = [real.client(), real.client()];
+    const told: string[] = [];
+    const first = await one.lock('told', { onWait: () => told.push('first') });
+    const second = two.lock('told', { onWait: () => told.push('second') });
+    await eventually('the second is told', () => told.includes('second'));
+    await first.release();
+    await (await second).release();
+    expect(told).to.deep.equal(['second']);
+  });
+
   it('are lost by a holder that stands still, whose late write is refused', async () => {
     const still = holder('paused', 2);
     const { fence } = await still.hears('fence');
