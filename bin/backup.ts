@@ -1,7 +1,7 @@
 import { type BackupReply, backUp } from '../client/backup.ts';
 import { CONNECTION_FLAGS } from '../client/cli/client-flags.ts';
 import { targetsOf } from '../client/cli/client-verb.ts';
-import { complain, count, endWithReader, print } from '../client/cli/print.ts';
+import { complain, count, endWithOutput, print } from '../client/cli/print.ts';
 import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import type { Verb } from '../client/cli/verb.ts';
 import { ClientError, connect } from '../client/client.ts';
@@ -34,7 +34,7 @@ disk. A pipe or a device, as /dev/stdout, has the lines as they come. raftline r
   },
   words: [1, 1],
   async run(call) {
-    endWithReader();
+    endWithOutput();
     const [file = ''] = call.words;
     const timeout = typeof call.flags.timeout === 'number' ? call.flags.timeout : TIMEOUT;
     const progress = new Progress(call.flags.progress === true);

@@ -1,5 +1,5 @@
 import { CONNECTION_FLAGS } from '../client/cli/client-flags.ts';
-import { complain, endWithReader, print } from '../client/cli/print.ts';
+import { complain, endWithOutput, print } from '../client/cli/print.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { type Known, Registry } from './registry.ts';
 import { parseRendezvous } from './rendezvous.ts';
@@ -18,7 +18,7 @@ whether it is one of the founders or a latecomer, and whether it shows itself (u
   },
   words: [1, 1],
   async run({ words: [name = ''], flags }: Call): Promise<number> {
-    endWithReader();
+    endWithOutput();
     const rendezvous = parseRendezvous(name);
     const registry = new Registry(
       rendezvous,

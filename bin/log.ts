@@ -1,4 +1,4 @@
-import { complain } from '../client/cli/print.ts';
+import { complain, endWithOutput } from '../client/cli/print.ts';
 import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { readBallot } from '../src/node/ballot-file.ts';
@@ -15,22 +15,10 @@ import type { SnapshotHead } from '../src/ports/storage.ts';
 /** Characters that are gathered before they are printed. */
 const PIECE = 65_536;
 
-/** Standard output, in pieces, for as long as someone reads it. */
+/** Standard output, in pieces. */
 class Output {
   #held: string[] = [];
   #size = 0;
-  #isRead = true;
-
-  constructor() {
-    process.stdout.on('error', () => {
-      this.#isRead = false;
-    });
-  }
-
-  /** False once nobody reads any more, as behind `| head`. */
-  get isRead(): boolean {
-    return this.#isRead;
-  }
 
   line(text: string): void {
     this.#held.push(text, '\n');
@@ -39,7 +27,7 @@ class Output {
 
   /** Prints what is held, when that is enough to be worth it, and waits until it has been taken. */
   async flush(least = 0): Promise<void> {
-    if (this.#size <= least || !this.#isRead) return;
+    if (this.#size <= least) return;
     const text = this.#held.join('');
     this.#held = [];
     this.#size = 0;
@@ -78,8 +66,8 @@ class LogPrinter {
     this.#output.line(`a snapshot stands for everything up to entry ${index} of term ${term}${tail}`);
   }
 
-  /** Prints a segment; false when nobody reads any more. A record that is being written is left out. */
-  async segment(path: string, fd: number, isLast: boolean): Promise<boolean> {
+  /** Prints a segment. A record that is being written is left out. */
+  async segment(path: string, fd: number, isLast: boolean): Promise<void> {
     const reader = new RecordReader(DISK, fd);
     while (reader.next()) {
       if (!reader.isSound) {
@@ -88,16 +76,14 @@ class LogPrinter {
       }
       this.#record(reader);
       await this.#output.flush(PIECE);
-      if (!this.#output.isRead) return false;
     }
     await this.#output.flush();
-    if (reader.rest.length === 0) return this.#output.isRead;
+    if (reader.rest.length === 0) return;
     if (!isLast || !isTorn(reader.rest))
       damaged(path, reader.offset, 'this record is cut off, and not the last');
     complain(
       `log: ${path}: the record at byte ${reader.offset} is not whole: it is being written, or was when the node stopped`,
     );
-    return this.#output.isRead;
   }
 
   #record(reader: RecordReader): void {
@@ -185,8 +171,7 @@ async function print(path: string, wanted: number | undefined, isJson: boolean):
     // A segment may end with entries of any index before the next one's, so only that one tells what to leave out.
     if (next !== undefined && next.first <= from) continue;
     // A running node may have dropped it meanwhile.
-    const isRead = await withFile(segment.path, fd => printer.segment(segment.path, fd, next === undefined));
-    if (isRead === false) break;
+    await withFile(segment.path, fd => printer.segment(segment.path, fd, next === undefined));
   }
   return status;
 }
@@ -222,6 +207,7 @@ term]} where the log begins anew behind a snapshot that came from another node.
   },
   words: [0, 0],
   async run({ flags }: Call): Promise<number> {
+    endWithOutput();
     const { data, from, json = false } = flags;
     if (typeof data !== 'string' || data === '') {
       complain('log: --data is missing: the data directory of a node');

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { complain, count, print } from '../client/cli/print.ts';
+import { complain, count, endWithOutput, print } from '../client/cli/print.ts';
 import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { DataDirectory, type Identity } from '../src/node/data-directory.ts';
@@ -30,6 +30,7 @@ The cluster gets a new id, so that old members that do come back are refused and
   },
   words: [0, 0],
   async run({ flags }: Call): Promise<number> {
+    endWithOutput();
     if (typeof flags.data !== 'string' || flags.data === '' || flags.survivor !== true) {
       complain('recover: needs --data DIR and --survivor; raftline recover --help says when and how');
       return 2;

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { complain, count, print, quoted } from '../client/cli/print.ts';
+import { complain, count, endWithOutput, print, quoted } from '../client/cli/print.ts';
 import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import { UsageError } from '../client/cli/usage-error.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
@@ -33,6 +33,7 @@ written.
   },
   words: [1, 1],
   async run(call) {
+    endWithOutput();
     const [backup = ''] = call.words;
     try {
       const { data, id, nodes } = optionsOf(call);

@@ -1,7 +1,7 @@
 import { type Client, ClientError, connect } from '../client.ts';
 import { parseTargets, type Targets } from '../dial.ts';
 import { CLIENT_FLAGS, CONNECTION_FLAGS, DEFAULT_ADDRESS } from './client-flags.ts';
-import { endWithReader, print } from './print.ts';
+import { endWithOutput, print } from './print.ts';
 import { UsageError } from './usage-error.ts';
 import type { Call, Verb } from './verb.ts';
 
@@ -35,7 +35,7 @@ export function clientVerb(verb: Omit<ClientVerb, 'run'>): ClientVerb {
     // Its own flags come first, and what it says of a common one stands.
     flags: { ...verb.flags, ...(verb.hasJson === false ? CONNECTION_FLAGS : CLIENT_FLAGS), ...verb.flags },
     async run(call) {
-      endWithReader();
+      endWithOutput();
       const client = clientFor(call, verb.hasSession);
       try {
         return await verb.perform(call, { client, signal: undefined, isPrompt: false });

@@ -11,7 +11,8 @@ ${columns(verbs.map(({ usage, about }) => [usage, about]))}
 
 ${paragraphs(`Verbs that ask a node take --address A[,B…] (or RAFTLINE_ADDRESS; 127.0.0.1:7001 by default) and --timeout MS.
 With a terminal and no verb, raftline opens the prompt. raftline VERB --help says more of each; raftline --version
-prints the version. Exit status: 0 done, 1 the answer is no, 2 wrong usage or bad request, 3 no answer, 4 denied.`)}`;
+prints the version. Exit status: 0 done, 1 the answer is no, 2 wrong usage or bad request, 3 no answer, or
+nowhere to write it, 4 denied.`)}`;
 }
 
 /** What the prompt says to `help`. */

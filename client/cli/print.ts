@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { systemWords } from './system-error.ts';
 
 /**
  * Text as one line that a terminal may be given: control characters are written as escapes. A key may hold any, and
@@ -30,12 +31,19 @@ export function complain(line: string): void {
   process.stderr.write(`raftline: ${visible(line)}\n`);
 }
 
-/** Ends this process without a word when the reader of its output has gone, as `head -1` does. */
-export function endWithReader(): void {
+/** The exit status when what was asked for cannot be shown. */
+const UNWRITABLE = 3;
+
+/**
+ * Ends this process when its output cannot be written: without a word where the reader has gone, as `head -1` does, and
+ * otherwise saying why. What was asked for may have been done all the same.
+ */
+export function endWithOutput(): void {
   if (process.stdout.listenerCount('error') > 0) return;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    complain(systemWords(error, 'standard output'));
+    process.exit(UNWRITABLE);
   });
 }
 

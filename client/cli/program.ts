@@ -5,7 +5,7 @@ import { parseCall } from './arguments.ts';
 import { CLIENT_FLAGS, CONNECTION_FLAGS } from './client-flags.ts';
 import { programHelp, verbHelp } from './help.ts';
 import { report, titleOf } from './outcome.ts';
-import { complain, endWithReader, print } from './print.ts';
+import { complain, endWithOutput, print } from './print.ts';
 import { unknownFlag, unknownVerb } from './suggestions.ts';
 import type { Verb } from './verb.ts';
 
@@ -102,7 +102,7 @@ async function help(words: readonly string[], loaded: LoadedVerbs): Promise<numb
 }
 
 async function show(text: string): Promise<number> {
-  endWithReader();
+  endWithOutput();
   await print(text);
   return 0;
 }

@@ -1,7 +1,7 @@
 import split2 from 'split2';
 import { CONNECTION_FLAGS } from './client-flags.ts';
 import { clientFor } from './client-verb.ts';
-import { endWithReader } from './print.ts';
+import { endWithOutput } from './print.ts';
 import { Prompt } from './prompt.ts';
 import { atTerminal } from './terminal.ts';
 import type { Verb } from './verb.ts';
@@ -21,7 +21,7 @@ a pipe it carries out each line, and exits with the status of the last.
   flags: CONNECTION_FLAGS,
   words: [0, 0],
   async run(call) {
-    endWithReader();
+    endWithOutput();
     const client = clientFor(call);
     const { timeout } = call.flags;
     const prompt = new Prompt(client, typeof timeout === 'number' ? timeout : TIMEOUT);

@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { connect as dial } from 'node:net';
 import { expect } from 'chai';
 import { VERBS } from '../../bin/verbs.ts';
@@ -165,6 +166,25 @@ describe('the command line', () => {
     child.stdout.once('data', () => child.stdout.destroy());
     const [status, signal] = await once(child, 'close');
     expect({ status, signal, err }).to.deep.equal({ status: 0, signal: null, err: '' });
+  });
+
+  it('says on one line that its output cannot be written, with a status that is no answer of a node', async () => {
+    await run(['set', '/full', 'v']);
+    for (const args of [['get', '/full'], ['list', '/'], ['export'], ['--version']]) {
+      const full = openSync('/dev/full', 'w');
+      const env = { ...process.env, RAFTLINE_ADDRESS: node.address };
+      const child = spawn(process.execPath, [PROGRAM, ...args], { env, stdio: ['ignore', full, 'pipe'] });
+      closeSync(full);
+      let err = '';
+      child.stderr?.on('data', chunk => {
+        err += chunk;
+      });
+      const [status] = await once(child, 'close');
+      expect({ status, err }, args.join(' ')).to.deep.equal({
+        status: 3,
+        err: 'raftline: standard output finds the disk full (ENOSPC): free some space, and run this again\n',
+      });
+    }
   });
 
   it('says of every verb how it is used', async function () {
