@@ -30,6 +30,7 @@ disk. A pipe or a device, as /dev/stdout, has the lines as they come. raftline r
   flags: {
     address: CONNECTION_FLAGS.address ?? { type: 'string', about: 'nodes to ask, tried in turn' },
     timeout: { type: 'integer', value: 'MS', about: `milliseconds that it may take (${TIMEOUT})`, least: 1 },
+    json: { type: 'boolean', about: 'print the reply, which has the hash, instead of words' },
     ...PROGRESS_FLAG,
   },
   words: [1, 1],
@@ -40,14 +41,17 @@ disk. A pipe or a device, as /dev/stdout, has the lines as they come. raftline r
     const progress = new Progress(call.flags.progress === true);
     try {
       const output = openOutput(file);
-      const { rev, hash, bytes } = await filled(output, () =>
+      const { reply, bytes } = await filled(output, () =>
         fetchFromAny(targetsOf(call), timeout, output, progress),
       );
-      const words = `${file}: revision ${rev}, ${count(bytes, 'byte')}, hash ${hash}`;
-      if (output.isStandardOutput) complain(words);
-      else await print(words);
+      const words = `${file}: revision ${reply.rev}, ${count(bytes, 'byte')}, hash ${reply.hash}`;
+      const line = call.flags.json ? JSON.stringify(reply) : words;
+      if (output.isStandardOutput) process.stderr.write(`${line}\n`);
+      else await print(line);
       return 0;
     } catch (error) {
+      if (error instanceof ClientError && error.line !== undefined && call.flags.json)
+        await print(error.line);
       if (error instanceof ClientError || !isSystemError(error)) throw error;
       complain(`backup: ${systemWords(Object.assign(error, { path: file }), file)}`);
       return 2;
@@ -69,7 +73,8 @@ async function filled(output: BackupOutput, fill: () => Promise<Fetched>): Promi
   }
 }
 
-interface Fetched extends BackupReply {
+interface Fetched {
+  readonly reply: BackupReply;
   readonly bytes: number;
 }
 
@@ -118,7 +123,7 @@ async function fetchFrom(
       const { done, value } = await chunks.next();
       if (done === true) {
         if (check.hash === undefined) throw new Error('the backup ends before its last line; try again');
-        return { ...value, bytes };
+        return { reply: value, bytes };
       }
       for (const line of value.split('\n').slice(0, -1)) check.take(line);
       await output.write(value);

@@ -6,7 +6,6 @@ import { PROGRESS_FLAG, Progress } from './progress.ts';
 
 export const exportKeys = clientVerb({
   name: 'export',
-  hasJson: false,
   about: 'prints keys with their values, one JSON line each',
   usage: 'export [PREFIX]',
   details: `For jq, and for import. Pages are read one after the other, so what changes meanwhile may show in some and not in
@@ -14,7 +13,7 @@ others; backup takes everything as of one moment.
 
   raftline export /app/ > app.ndjson
   raftline export | jq -r .key`,
-  flags: PROGRESS_FLAG,
+  flags: { ...PROGRESS_FLAG, json: { type: 'boolean', about: 'as without: all that it prints is JSON' } },
   words: [0, 1],
   async perform({ words: [prefix = ''], flags }, { client, signal }) {
     const progress = new Progress(flags.progress === true);

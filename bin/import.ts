@@ -24,7 +24,6 @@ interface Numbered {
 export const importKeys: ClientVerb = clientVerb({
   name: 'import',
   hasSession: true,
-  hasJson: false,
   about: 'writes keys from JSON lines on standard input',
   usage: 'import',
   details: `Each line is an object with "key" and "value"; other fields, such as export may have written, do not count. Keys
@@ -33,7 +32,10 @@ been written, a few of the keys behind it may have been, and the same file may b
 
   raftline import < app.ndjson
   jq -c '{key: ("/copy" + .key), value}' app.ndjson | raftline import`,
-  flags: PROGRESS_FLAG,
+  flags: {
+    ...PROGRESS_FLAG,
+    json: { type: 'boolean', about: 'say how many keys were written as a JSON object' },
+  },
   words: [0, 0],
   async perform({ flags }, { client, signal }) {
     const progress = new Progress(flags.progress === true);
@@ -67,7 +69,7 @@ been written, a few of the keys behind it may have been, and the same file may b
     await Promise.all(underWay);
     progress.end();
     if (failed !== undefined) return refused(failed.number, failed.error, client.address, written);
-    await print(`${count(written, 'key')} imported`);
+    await print(flags.json ? JSON.stringify({ imported: written }) : `${count(written, 'key')} imported`);
     return 0;
   },
 });

@@ -1,6 +1,6 @@
 import { type Client, ClientError, connect } from '../client.ts';
 import { parseTargets, type Targets } from '../dial.ts';
-import { CLIENT_FLAGS, CONNECTION_FLAGS, DEFAULT_ADDRESS } from './client-flags.ts';
+import { CLIENT_FLAGS, DEFAULT_ADDRESS } from './client-flags.ts';
 import { endWithOutput, print } from './print.ts';
 import { UsageError } from './usage-error.ts';
 import type { Call, Verb } from './verb.ts';
@@ -24,8 +24,6 @@ export interface ClientVerb extends Verb {
    * without: it would cost as much again, and whoever waits for it can see for themselves what became of it.
    */
   readonly hasSession?: true;
-  /** False where there is no reply that `--json` could print. */
-  readonly hasJson?: false;
   perform(call: Call, session: Session): Promise<number>;
 }
 
@@ -33,7 +31,7 @@ export function clientVerb(verb: Omit<ClientVerb, 'run'>): ClientVerb {
   return {
     ...verb,
     // Its own flags come first, and what it says of a common one stands.
-    flags: { ...verb.flags, ...(verb.hasJson === false ? CONNECTION_FLAGS : CLIENT_FLAGS), ...verb.flags },
+    flags: { ...verb.flags, ...CLIENT_FLAGS, ...verb.flags },
     async run(call) {
       endWithOutput();
       const client = clientFor(call, verb.hasSession);

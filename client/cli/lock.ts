@@ -34,7 +34,6 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 export const lock = clientVerb({
   name: 'lock',
   hasSession: true,
-  hasJson: false,
   about: 'runs a command while holding a lock',
   usage: 'lock NAME [--wait SECONDS] -- COMMAND…',
   details: `Waits for the lock, first come, first served, runs COMMAND, releases the lock, and exits as COMMAND did. Signals go
@@ -49,6 +48,7 @@ is no such COMMAND.
   raftline lock report --wait 0 -- ./make-report     only if nobody holds it`,
   flags: {
     ttl: TTL_FLAG,
+    json: { type: 'boolean', about: 'changes nothing: only COMMAND prints' },
     wait: { type: 'integer', value: 'SECONDS', about: 'give up when it is not held by then; 0: ask once' },
   },
   words: [1, 1],

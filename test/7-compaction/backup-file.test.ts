@@ -23,7 +23,7 @@ import { Store } from '../../src/kv/store.ts';
 import { SnapshotSource } from '../../src/node/snapshot-records.ts';
 import { NO_CONFIGURATION } from '../../src/raft/configuration.ts';
 import { raftline, startProgram } from '../1-client/program.ts';
-import { type Heard, OK, reply, type Scripted, scripted } from '../1-client/servers.ts';
+import { type Heard, OK, refusal, reply, type Scripted, scripted } from '../1-client/servers.ts';
 import { eventually } from '../shared/cluster.ts';
 
 /** What a backup of an empty store is. */
@@ -117,6 +117,18 @@ describe('the file of a backup', function () {
     expect(status, err).to.equal(0);
     expect(out).to.equal(TEXT);
     expect(err).to.include('/dev/stdout: revision 1');
+  });
+
+  it('may be told of in JSON: the reply with its hash, or the refusal', async () => {
+    const args = ['backup', file, '--json', '--address'];
+    expect(await raftline([...args, node.address])).to.deep.equal({ status: 0, out: DONE, err: '' });
+    const refuses = await served(({ op, id }, socket) => {
+      reply(socket, id, op === 'backup' ? refusal('BUSY', true, true) : OK);
+    });
+    const { status, out, err } = await raftline([...args, refuses.address]);
+    expect(status).to.equal(3);
+    expect(JSON.parse(out).error).to.include({ code: 'BUSY' });
+    expect(err).to.include('(BUSY)');
   });
 
   it('is refused before a node is asked, when it cannot be one', async () => {

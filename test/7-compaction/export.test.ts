@@ -42,6 +42,15 @@ describe('raftline export and import', () => {
     expect(await raftline(['list', '--values', ...address])).to.deep.equal(before);
   });
 
+  it('take --json: an export is JSON already, and an import says so how many keys it wrote', async () => {
+    await fill(KEYS);
+    const { status, out } = await raftline(['export', '--json', ...address]);
+    expect(status).to.equal(0);
+    expect(out).to.equal((await raftline(['export', ...address])).out);
+    const imported = await raftline(['import', '--json', ...address], { input: out });
+    expect(imported).to.deep.equal({ status: 0, out: '{"imported":5}\n', err: '' });
+  });
+
   it('take a prefix, many pages, and lines however they end', async () => {
     const many = Array.from({ length: 2_500 }, (_, at) => [`/many/${at}`, `${at}`] as const);
     const input = `\r\n${many.map(([key, value]) => JSON.stringify({ key, value, mod: 7 })).join('\r\n')}\n\n`;

@@ -238,7 +238,7 @@ describe('the command line of transactions, watches, leases, locks, elections an
     });
 
     it('asks once when there is no time to wait', async () => {
-      const args = ['lock', 'once', '--wait', '0', '--', 'echo', 'mine'];
+      const args = ['lock', 'once', '--wait', '0', '--json', '--', 'echo', 'mine'];
       expect(await run(args)).to.deep.equal({ status: 0, out: 'mine\n', err: '' });
       const held = await real.client().lock('once');
       const refused = await run(args);
