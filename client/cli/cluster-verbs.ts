@@ -135,7 +135,9 @@ or belongs to another cluster, nothing is changed. With a member's id and anothe
   flags: { node: { type: 'string', value: 'n4=HOST:PORT', about: 'its id, and where it listens' } },
   words: [0, 0],
   async perform(call, session) {
-    const [node, ...more] = listed('add-learner: --node', String(call.flags.node ?? ''));
+    if (call.flags.node === undefined)
+      throw new UsageError('add-learner: --node is missing: name the node, as n4=HOST:PORT');
+    const [node, ...more] = listed('add-learner: --node', String(call.flags.node));
     if (node === undefined || more.length > 0)
       throw new UsageError('add-learner: --node: name one node, as n4=HOST:PORT');
     return change('add-learner', { node }, call, session);

@@ -38,7 +38,7 @@ export class Prompt {
   /** Carries out one line; resolves with false when it was the wish to leave. */
   async run(line: string): Promise<boolean> {
     const text = line.trim();
-    if (text === '') return true;
+    if (text === '' || text.startsWith('#')) return true;
     if (text === 'quit' || text === 'exit') return false;
     this.#running = new AbortController();
     const { signal } = this.#running;

@@ -9,9 +9,9 @@ export const txn = clientVerb({
   name: 'txn',
   about: 'does several operations at once, or none',
   usage: 'txn [JSON]',
-  details: `Reads a transaction from standard input, or takes it as a word: when all conditions of "if" hold, the operations of
-"then" are done in one revision, and if not those of "else". Prints the result of each on its line, as JSON. Exits with 1
-when the conditions did not hold.
+  details: `Reads a transaction from standard input, as with -, or takes it as a word: when all conditions of "if" hold, the
+operations of "then" are done in one revision, and if not those of "else". Prints the result of each on its line, as
+JSON. Exits with 1 when the conditions did not hold.
 
   raftline txn <<'END'
   { "if": {"key":"/stock","value":"1"},
@@ -21,7 +21,8 @@ when the conditions did not hold.
   flags: {},
   words: [0, 1],
   async perform(call, session) {
-    const [given] = call.words;
+    const [word] = call.words;
+    const given = word === '-' ? undefined : word;
     if (given === undefined && session.isPrompt) {
       throw new UsageError(`txn: give it behind the verb, in quotes: txn '{"then":[…]}'`);
     }

@@ -230,6 +230,7 @@ describe('the command line', () => {
       [[], 'raftline --help'],
       [['set', '/k', 'v', '--if-absent', '--if-mod', '1'], 'not both'],
       [['get', '/k', '--address', 'nowhere'], 'nowhere:7001'],
+      [['add-learner'], 'add-learner: --node is missing'],
       [['get', ''], 'get "" at'],
       [['get', 'x'.repeat(1_025)], 'TOO_LARGE'],
     ] as const) {

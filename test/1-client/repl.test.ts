@@ -33,6 +33,7 @@ describe('the prompt', () => {
       'set /a 1',
       'get /a',
       '',
+      '# a comment',
       'get /none',
       'set /b "two words"',
       'get /b',
@@ -43,6 +44,7 @@ describe('the prompt', () => {
     });
     expect(out).to.equal('/a is set, mod 1\n1\n/b is set, mod 2\ntwo words\n');
     expect((await pipe('get /a', 'get /none')).status).to.equal(1);
+    expect((await pipe('get /none', ' # and nothing behind it')).status).to.equal(1);
     expect((await pipe('gte /a')).err).to.include('did you mean get?');
     expect((await pipe('set /a -')).status).to.equal(2);
     expect((await pipe('lock x -- ls')).err).to.include('run it from a shell');

@@ -69,6 +69,7 @@ describe('the command line of transactions, watches, leases, locks, elections an
       const [set, get] = done.out.split('\n').map(line => (line === '' ? {} : JSON.parse(line)));
       expect(set).to.have.property('mod');
       expect(get).to.include({ key: '/txn/a', value: '2' });
+      expect((await run(['txn', '-'], { input: '{"then":[]}' })).status).to.equal(0);
       const not = await run(['txn', input]);
       expect(not.status).to.equal(1);
       expect(JSON.parse(not.out)).to.include({ value: '2' });
