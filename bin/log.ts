@@ -5,15 +5,19 @@ import { readBallot } from '../src/node/ballot-file.ts';
 import { DataDirectory, type Identity } from '../src/node/data-directory.ts';
 import { DataError, damaged } from '../src/node/data-error.ts';
 import { codeOf, DISK } from '../src/node/file-system.ts';
+import { findStart } from '../src/node/journal-start.ts';
 import { beginOf, commitOf, entryOf, parseJson } from '../src/node/record.ts';
 import { isTorn, RecordReader } from '../src/node/record-reader.ts';
 import { listSegments } from '../src/node/segment.ts';
 import { readHead } from '../src/node/snapshot-load.ts';
 import { listSnapshots } from '../src/node/snapshot-name.ts';
 import type { SnapshotHead } from '../src/ports/storage.ts';
+import type { Ballot } from '../src/raft/entry.ts';
 
 /** Characters that are gathered before they are printed. */
 const PIECE = 65_536;
+/** How often a log is read that seems to be damaged. */
+const LOOKS = 3;
 
 /** Standard output, in pieces. */
 class Output {
@@ -51,12 +55,10 @@ class LogPrinter {
   }
 
   /** One line about the node. */
-  node({ node, cluster }: Identity, term: number, vote: string | null): void {
+  node({ node, cluster }: Identity, ballot: Ballot | undefined): void {
     if (this.#isJson) return;
-    const voted = vote === null ? 'no vote' : `voted for ${vote}`;
-    this.#output.line(
-      `node ${node}, ${cluster === null ? 'no cluster' : `cluster ${cluster}`}: term ${term}, ${voted}`,
-    );
+    const whose = `node ${node}, ${cluster === null ? 'no cluster' : `cluster ${cluster}`}`;
+    this.#output.line(`${whose}: ${ballot === undefined ? 'no ballot that can be read' : wordsOf(ballot)}`);
   }
 
   /** What stands for the beginning of the log. */
@@ -66,21 +68,23 @@ class LogPrinter {
     this.#output.line(`a snapshot stands for everything up to entry ${index} of term ${term}${tail}`);
   }
 
+  /** Prints what is held back. */
+  finish(): Promise<void> {
+    return this.#output.flush();
+  }
+
   /** Prints a segment. A record that is being written is left out. */
   async segment(path: string, fd: number, isLast: boolean): Promise<void> {
     const reader = new RecordReader(DISK, fd);
     while (reader.next()) {
-      if (!reader.isSound) {
-        await this.#output.flush();
-        damaged(path, reader.offset, 'the checksum of this record does not fit its text');
-      }
+      if (!reader.isSound) damaged(path, reader.offset, 'the checksum of this record does not fit its text');
       this.#record(reader);
       await this.#output.flush(PIECE);
     }
-    await this.#output.flush();
     if (reader.rest.length === 0) return;
     if (!isLast || !isTorn(reader.rest))
       damaged(path, reader.offset, 'this record is cut off, and not the last');
+    await this.#output.flush();
     complain(
       `log: ${path}: the record at byte ${reader.offset} is not whole: it is being written, or was when the node stopped`,
     );
@@ -111,6 +115,10 @@ class LogPrinter {
     }
     this.#last = index;
   }
+}
+
+function wordsOf({ term, vote }: Ballot): string {
+  return `term ${term}, ${vote === null ? 'no vote' : `voted for ${vote}`}`;
 }
 
 /** What a record says that is no entry; undefined for one that nobody knows. */
@@ -155,17 +163,19 @@ async function print(path: string, wanted: number | undefined, isJson: boolean):
   const head = await newestHead(directory);
   const from = wanted ?? (head?.base.index ?? 0) + 1;
   const printer = new LogPrinter(from, isJson);
-  let status = 0;
-  try {
-    const vote = await withFile(directory.vote, fd => readBallot(DISK, directory.vote, fd));
-    printer.node(identity, vote?.ballot.term ?? 0, vote?.ballot.vote ?? null);
-  } catch (error) {
-    if (!(error instanceof DataError)) throw error;
-    complain(`log: ${error.message}`);
-    status = 1;
-  }
+  printer.node(identity, await ballotIn(directory));
   if (head !== undefined) printer.snapshot(head);
-  const segments = listSegments(DISK, directory.log);
+  const shown = await damageIn(() => printSegments(directory, from, printer));
+  await printer.finish();
+  // What a node that starts here would say comes first: it knows how the records fit together.
+  const damage = (await damageIn(() => examine(directory))) ?? shown;
+  if (damage === undefined) return 0;
+  complain(`log: ${damage.message}`);
+  return 1;
+}
+
+async function printSegments({ log }: DataDirectory, from: number, printer: LogPrinter): Promise<void> {
+  const segments = listSegments(DISK, log);
   for (const [at, segment] of segments.entries()) {
     const next = segments[at + 1];
     // A segment may end with entries of any index before the next one's, so only that one tells what to leave out.
@@ -173,7 +183,39 @@ async function print(path: string, wanted: number | undefined, isJson: boolean):
     // A running node may have dropped it meanwhile.
     await withFile(segment.path, fd => printer.segment(segment.path, fd, next === undefined));
   }
-  return status;
+}
+
+/** The last ballot, or undefined where it cannot be read. */
+async function ballotIn({ vote }: DataDirectory): Promise<Ballot | undefined> {
+  try {
+    return await withFile(vote, fd => readBallot(DISK, vote, fd).ballot);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return undefined;
+  }
+}
+
+/** Reads everything as a node does that starts here. One at work may move files meanwhile: what is wrong must stay so. */
+function examine(directory: DataDirectory): void {
+  for (let look = 1; ; look += 1) {
+    try {
+      findStart(DISK, directory, { keepsCommands: false });
+      return;
+    } catch (error) {
+      if (look === LOOKS) throw error;
+    }
+  }
+}
+
+/** What is damaged, as far as reading it tells. */
+async function damageIn(read: () => unknown): Promise<DataError | undefined> {
+  try {
+    await read();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return error;
+  }
 }
 
 /** What the newest snapshot says of itself; one that is damaged is passed over. */
@@ -192,8 +234,8 @@ export const log: Verb = {
   usage: 'log --data DIR [--from N] [--json]',
   details: `One line for each record, in the order in which they were written: an entry with an index that came before replaces
 that entry and all after it. Where a snapshot stands for its beginning, it says so, and prints what is left; --from shows
-what is still on the disk of the rest. It only reads, so a running node is not disturbed. Exits with 1 when the log is
-damaged.
+what is still on the disk of the rest. It only reads, so a running node is not disturbed. Where a node would not start,
+since something is damaged or missing, it says at the end what serve would say, and exits with 1.
 
 With --json it prints the JSON text of each record: [index, term, command], {"commit": index}, or {"begin": [index,
 term]} where the log begins anew behind a snapshot that came from another node.

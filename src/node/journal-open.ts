@@ -5,7 +5,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Recovered, StorageListener } from '../ports/storage.ts';
 import type { Position } from '../raft/entry.ts';
 import { AppendFile } from './append-file.ts';
-import { BallotFile, type ReadBallot, readBallot } from './ballot-file.ts';
+import { BallotFile } from './ballot-file.ts';
 import { DataDirectory } from './data-directory.ts';
 import { DataError, damaged } from './data-error.ts';
 import { lockDirectory } from './directory-lock.ts';
@@ -132,17 +132,12 @@ class Opening {
     } else {
       directory.check(found, node, cluster);
     }
-    const vote = this.#readVote();
     const start = findStart(this.#files, directory);
-    const { replay, snapshot } = start;
-    if (replay.lastTerm > vote.ballot.term) {
-      const words = `the log has an entry of term ${replay.lastTerm}, but the last ballot is of term ${vote.ballot.term}`;
-      damaged(directory.vote, vote.end, words);
-    }
+    const { replay, snapshot, vote } = start;
     const isNew = found !== undefined && found.cluster === null && cluster !== null;
     if (isNew || (found !== undefined && found.instance === undefined))
       directory.claim({ ...found, cluster: found.cluster ?? cluster, instance });
-    const storage = this.#start(vote, start, listener, release);
+    const storage = this.#start(start, listener, release);
     const { base, entries, commit } = replay;
     const { head, state = new Store() } = snapshot ?? {};
     return {
@@ -190,26 +185,10 @@ class Opening {
     }
   }
 
-  #readVote(): ReadBallot {
-    const { vote } = this.#directory;
-    let fd: number;
-    try {
-      fd = this.#files.open(vote, 'r');
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      damaged(vote, 0, 'the file is missing, and with it the vote of this node');
-    }
-    try {
-      return readBallot(this.#files, vote, fd);
-    } finally {
-      this.#files.close(fd);
-    }
-  }
-
-  #start(vote: ReadBallot, start: Start, listener: StorageListener, release: () => void): Journal {
+  #start(start: Start, listener: StorageListener, release: () => void): Journal {
     const files = this.#files;
     const directory = this.#directory;
-    const { replay } = start;
+    const { replay, vote } = start;
     const segment = replay.segments.at(-1);
     if (segment === undefined) throw new Error('a log without segments was read');
     const spare = new SpareDescriptor(files, directory.path);

@@ -13,6 +13,11 @@ export interface Beginnings {
   readonly snapshot: Position;
 }
 
+export interface ReplayOptions {
+  /** False where nobody wants to know what the entries say: they are checked, and only where they stand is kept. */
+  readonly keepsCommands?: boolean;
+}
+
 /**
  * Reads the segments of a log in the order in which they were written, and ends with the log that they leave: an
  * entry whose index is taken replaces that entry and all after it, and where the log begins anew, all before it is
@@ -28,6 +33,7 @@ export class Replay {
   isTorn = false;
   readonly #files: FileSystem;
   readonly #snapshot: Position;
+  readonly #keepsCommands: boolean;
   #base: Position;
   /** The term that the log has at its base, where it was read. */
   #termAtBase: number | undefined;
@@ -35,8 +41,13 @@ export class Replay {
   /** The index that the next entry has if it replaces nothing. */
   #next = 1;
 
-  constructor(files: FileSystem, { base, snapshot }: Beginnings) {
+  constructor(
+    files: FileSystem,
+    { base, snapshot }: Beginnings,
+    { keepsCommands = true }: ReplayOptions = {},
+  ) {
     this.#files = files;
+    this.#keepsCommands = keepsCommands;
     this.#base = base;
     this.#snapshot = snapshot;
     this.#commit = base.index;
@@ -129,7 +140,7 @@ export class Replay {
     const content = parseJson(reader.json);
     const entry = entryOf(content, reader.size);
     if (entry !== undefined) {
-      const fault = this.#append(entry);
+      const fault = this.#append(this.#keepsCommands ? entry : { ...entry, command: null });
       if (fault !== undefined) damaged(path, reader.offset, fault);
       this.index.note(entry.index, segment, reader.offset);
       return;

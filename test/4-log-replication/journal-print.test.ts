@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { appendFileSync, closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { entryLine } from '../../src/node/record.ts';
+import { encodeRecord, entryLine } from '../../src/node/record.ts';
+import { failureOf } from '../1-client/servers.ts';
 import { contents, entries, entry, Scratch, segments } from './journal-kit.ts';
 
 const scratch = new Scratch();
@@ -49,6 +50,13 @@ async function running(): Promise<string> {
   bench.write({ ballot: { term: 2, vote: 'n2' } });
   await bench.durable(bench.write({ entries: [...entries(3, 3, 2), entry(4, 2, '\u009b2J')] }));
   return path;
+}
+
+/** Takes the line that holds a text out of the only segment. */
+function withoutLine(path: string, text: string): void {
+  const [segment = ''] = segments(path);
+  const lines = readFileSync(segment, 'utf8').split('\n');
+  writeFileSync(segment, lines.filter(line => !line.includes(text)).join('\n'));
 }
 
 describe('raftline log', () => {
@@ -111,6 +119,39 @@ describe('raftline log', () => {
     expect(out.trimEnd().split('\n')).to.have.length(3);
     expect(err).to.include(`${first} is damaged at byte ${bytes.lastIndexOf('\n', at) + 1}`);
   });
+
+  for (const [what, spoil, words] of [
+    [
+      'an entry is missing in the middle',
+      (path: string) => withoutLine(path, '"/3"'),
+      'entry 4 follows entry 2',
+    ],
+    ['the only segment is missing', (path: string) => rmSync(segments(path)[0] ?? ''), 'entry 1 is missing'],
+    [
+      'a sound record is nothing that a log has',
+      (path: string) => appendFileSync(segments(path)[0] ?? '', `${encodeRecord({ other: 5 })}\n`),
+      'neither an entry nor a commit point',
+    ],
+    ['the ballots are missing', (path: string) => rmSync(`${path}/vote.ndjson`), 'the vote of this node'],
+    ['there is no ballot', (path: string) => writeFileSync(`${path}/vote.ndjson`, ''), 'an entry of term 1'],
+  ] as const) {
+    it(`prints what there is when ${what}, and ends with what serve would say`, async () => {
+      const path = scratch.directory();
+      const bench = await scratch.open(path);
+      bench.write({ ballot: { term: 1, vote: null } });
+      await bench.durable(bench.write({ entries: entries(1, 5, 1), commit: 2 }));
+      await bench.close();
+      spoil(path);
+      const before = contents(path);
+      const { message } = await failureOf(scratch.open(path));
+      expect(message).to.include(words);
+      const { status, out, err } = await run({ data: path });
+      expect({ status, err }).to.deep.equal({ status: 1, err: `raftline: log: ${message}\n` });
+      expect(out).to.match(/^node n1, no cluster: /);
+      expect(out.includes('       5  term 1')).to.equal(segments(path).length > 0);
+      expect(contents(path)).to.deep.equal(before);
+    });
+  }
 
   it('says so when it is given no data directory', async () => {
     const { status, err } = await run({});
