@@ -52,7 +52,13 @@ class RaftNode implements Service {
   async start(): Promise<RunningNode> {
     const opened = await listen(this.#server, this.#options);
     this.#self = { ...this.#self, address: opened.address };
-    this.#standing.start(opened.address, this.#options.nodes);
+    try {
+      this.#standing.start(opened.address, this.#options.nodes);
+    } catch (error) {
+      // Or it would go on answering, as a node that it is not.
+      await this.#disconnect();
+      throw error;
+    }
     return {
       ...opened,
       close: () => this.#close(),
@@ -96,11 +102,16 @@ class RaftNode implements Service {
     await this.#settle();
     // The replica works on while replies are under way, and answers what it cannot finish in time.
     const late = setTimeout(() => this.#membership?.replica.giveUp(), PATIENCE);
-    await this.#server.close();
+    await this.#disconnect();
     clearTimeout(late);
+    await this.#journal.storage.close();
+  }
+
+  /** Closes the connections, those of clients first. */
+  async #disconnect(): Promise<void> {
+    await this.#server.close();
     this.#membership?.replica.stop();
     this.#membership?.peers.close();
-    await this.#journal.storage.close();
   }
 
   handle(request: Request, responder: Responder): void {

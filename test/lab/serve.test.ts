@@ -1,5 +1,8 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { ask } from '../../lab/ask.ts';
 import { STAGES } from '../../stages/stages.ts';
@@ -52,6 +55,23 @@ describe('raftline serve', () => {
     expect((await node.exit).status).to.equal(1);
     expect(node.errors).to.contain('did not start before it was told to stop');
   });
+
+  for (const transport of ['lines', 'grpc']) {
+    it(`ends with status 3 and says why when its start fails behind its sockets, over ${transport}`, async () => {
+      const data = mkdtempSync(join(tmpdir(), 'raftline-test-'));
+      const fault = 'Math.random=()=>{throw new Error("a planted fault")}';
+      const preload = `--import=data:text/javascript,${encodeURI(fault)}`;
+      const nodes = ['--nodes', 'n1=127.0.0.1:7001', '--listen', '127.0.0.1:0', '--data', data];
+      const args = ['serve', ...nodes, '--transport', transport, '--grpc-listen', '127.0.0.1:0'];
+      const node = new Program(args, 'pipe', { NODE_OPTIONS: preload });
+      started.push(node);
+      const { status } = await node.exit;
+      rmSync(data, { recursive: true });
+      expect(status).to.equal(3);
+      expect(node.output).to.equal('');
+      expect(node.errors).to.match(/^raftline: serve failed: a planted fault.*\n$/);
+    });
+  }
 
   it('ends at once at a second signal', async () => {
     const node = serve();
