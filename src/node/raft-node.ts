@@ -1,3 +1,4 @@
+import type { Ballot } from '../raft/entry.ts';
 import { formatAddress, type NodeAddress, parseAddress } from '../wire/address.ts';
 import { refuse } from '../wire/errors.ts';
 import { type NodeRequest, OPS, type Request, type RequestOf } from '../wire/ops.ts';
@@ -21,6 +22,8 @@ const PATIENCE = 1_500;
 
 /** Milliseconds that a shutdown waits for another leader. */
 const HAND_OVER = 1_500;
+
+const FIRST_STAGE_WITH_ELECTIONS = OPS['transfer-leader'].stage;
 
 /** A node with its sockets and its files; until it is part of a cluster, it waits for `init`. */
 class RaftNode implements Service {
@@ -163,6 +166,20 @@ const askStatus: AskStatus = (node, patience, done) => {
   askNode(node, { op: 'status' }, patience).then(done, error => done(outcomeOf(error)));
 };
 
+/** A stage whose leader is given goes on neither from the log of another leader nor from that of elected ones. */
+function refuseOtherLeaders(data: string, { number, leader }: RaftStage, { term, vote }: Ballot): void {
+  if (leader === undefined) return;
+  const remedy = `run stage ${FIRST_STAGE_WITH_ELECTIONS} or later on it`;
+  if (term > 1) {
+    const words = `${data} has held elections (it is in term ${term}), and stage ${number} is given its leader`;
+    refuse('BAD_REQUEST', `${words}: ${remedy}`);
+  }
+  if (vote !== null && vote !== leader) {
+    const words = `${data} has ${vote} as its leader for good, not ${leader}`;
+    refuse('BAD_REQUEST', `${words}: give --nodes with ${vote} first, or ${remedy}`);
+  }
+}
+
 /** Starts a node of a stage that keeps a log, from its data directory. */
 export async function startRaftNode(options: NodeOptions, stage: RaftStage): Promise<RunningNode> {
   const { id, nodes, data } = options;
@@ -178,11 +195,12 @@ export async function startRaftNode(options: NodeOptions, stage: RaftStage): Pro
     { onDurable: mark => node?.onDurable(mark) },
   );
   try {
-    const { snapshot } = journal.recovered;
+    const { snapshot, ballot } = journal.recovered;
     if (snapshot !== undefined && stage.number < OPS.snapshot.stage) {
       const words = `${data} begins with a snapshot, which stage ${stage.number} cannot read`;
       refuse('BAD_REQUEST', `${words}: run stage ${OPS.snapshot.stage} or later on it`);
     }
+    refuseOtherLeaders(data, stage, ballot);
     node = new RaftNode(options, stage, journal, await dialOf(options));
     return await node.start();
   } catch (error) {

@@ -27,6 +27,8 @@ const SWEEP = 100;
 /** What a stage brings to the node that runs it: its number, and its wiring of the core. */
 export interface RaftStage {
   readonly number: number;
+  /** The leader of the one term that there is, where it is given and not elected. */
+  readonly leader?: string;
   readonly makeCore: (beginning: Beginning, timing: Timing, random: () => number) => Core;
 }
 

@@ -10,6 +10,7 @@ export function start(options: NodeOptions): Promise<RunningNode> {
     refuse('BAD_REQUEST', 'stage 4 needs --nodes: every node of the cluster, the leader first');
   return startRaftNode(options, {
     number: 4,
+    leader,
     makeCore: beginning => new Raft(beginning, leader),
   });
 }

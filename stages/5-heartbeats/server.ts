@@ -10,6 +10,7 @@ export function start(options: NodeOptions): Promise<RunningNode> {
     refuse('BAD_REQUEST', 'stage 5 needs --nodes: every node of the cluster, the leader first');
   return startRaftNode(options, {
     number: 5,
+    leader,
     makeCore: (beginning, timing) => new Raft(beginning, timing, leader),
   });
 }
