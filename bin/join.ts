@@ -72,10 +72,13 @@ class Steps {
   readonly #client: Client;
   readonly #options: JoinOptions;
   #asked: Step | undefined;
+  /** Its data says that it is a member, or the cluster does, by its data: one that lost it is named there as well. */
+  #isRecognised: boolean;
 
   constructor(client: Client, options: JoinOptions) {
     this.#client = client;
     this.#options = options;
+    this.#isRecognised = options.cluster != null;
   }
 
   /** Takes the next step; true when there is none left. */
@@ -90,11 +93,11 @@ class Steps {
       const words =
         own === undefined ? 'is a learner now, and catches up' : `is found at ${address} from now on`;
       this.#asked = { words, isTaken: now => now?.address === address };
-      const fields = { node: { id, address } };
-      await this.#client.request('add-learner', fields, { timeout: ADD_PATIENCE, signal });
+      await this.#beRecognised();
       this.#taken();
       return false;
     }
+    if (!this.#isRecognised) await this.#beRecognised();
     if (own.role === 'voter' || !wantsVote) return true;
     const voters = members.filter(member => member.role === 'voter').map(member => member.id);
     // Others may join at the same moment: a list of voters that has changed meanwhile must not be taken back.
@@ -103,6 +106,13 @@ class Steps {
     await this.#client.request('change-membership', change, { timeout: CATCH_UP_PATIENCE, signal });
     this.#taken();
     return true;
+  }
+
+  /** Asks for a place at this address; the leader gives it to no other data directory than it knows this node by. */
+  async #beRecognised(): Promise<void> {
+    const { self, signal } = this.#options;
+    await this.#client.request('add-learner', { node: { ...self } }, { timeout: ADD_PATIENCE, signal });
+    this.#isRecognised = true;
   }
 
   #taken(): void {

@@ -3,6 +3,7 @@ import { format } from 'node:util';
 import { complain, count } from '../client/cli/print.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { DataError } from '../src/node/data-error.ts';
+import { LOST_DATA } from '../src/node/handshake.ts';
 import type { Belonging, NodeOptions, RunningNode } from '../src/node/options.ts';
 import { TRANSPORTS, type TransportName } from '../src/node/transports.ts';
 import { LostEntries } from '../src/raft/lost-entries.ts';
@@ -28,7 +29,7 @@ export const serve: Verb = {
   about: 'runs one node',
   usage:
     'serve [--id n1] [--listen 127.0.0.1:7001] [--nodes n1=…,n2=… | --join A | --discovery A/TOKEN] [--data DIR]',
-  details: `Prints one line when it listens, and one when it waits for a cluster or is taken out of its own. SIGTERM or Ctrl-C shuts it down: replies under way leave first; a second
+  details: `Prints one line when it listens, and one when it waits for a cluster, has lost its data or is taken out of its own. SIGTERM or Ctrl-C shuts it down: replies under way leave first; a second
 signal ends it at once. Stages before ${FIRST_STAGE_WITH_DATA} keep nothing on disk: what they hold is gone when they stop.
 From stage ${OPS.init.stage} on, a node with neither --nodes nor data waits for init, or for a cluster that adds it.
 
@@ -331,7 +332,8 @@ async function serveUntilTold(
   let before: Belonging = 'member';
   node.onBelonging?.(belonging => {
     // With a way in of its own a node tells of each step by itself, until it is put out.
-    const isToldElsewhere = entry !== undefined && before !== 'removed' && belonging !== 'removed';
+    const isStep = belonging === 'waiting' || belonging === 'member';
+    const isToldElsewhere = entry !== undefined && before !== 'removed' && isStep;
     if (belonging !== before && !isToldElsewhere) console.log(words(saying(belonging, stage)));
     before = belonging;
   });
@@ -353,6 +355,8 @@ function saying(belonging: Belonging, { number }: Stage): string {
   switch (belonging) {
     case 'waiting':
       return `waits for a cluster: ${canBeAdded ? 'let one add it (raftline add-learner), or ' : ''}make one (raftline init)`;
+    case 'lost':
+      return LOST_DATA;
     case 'member':
       return 'is a member of a cluster now';
     case 'removed':

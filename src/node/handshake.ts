@@ -144,9 +144,12 @@ export function unknown(
   return { ...stranger, retry: true };
 }
 
-/** Why a node that is a member, and whose data directory is another than it was, must not go on. */
+/** Why a node that is a member, and whose data directory is another than it was, must not go on; follows its name. */
+export const LOST_DATA =
+  'has lost its data, and with it the votes it gave: remove it with remove-node, then add it as a new node under a new id';
+
 export function lostData(id: string): string {
-  return `${id} has lost its data, and with it the votes it gave: remove it with remove-node, then add it as a new node under a new id`;
+  return `${id} ${LOST_DATA}`;
 }
 
 /** Why a node is no member of this cluster, though its cluster has the same id. */

@@ -27,8 +27,8 @@ export interface NodeOptions extends ServerOptions {
   readonly history?: HistoryBounds;
 }
 
-/** How a node stands to its cluster: it has none yet, is a member, or was one. */
-export type Belonging = 'waiting' | 'member' | 'removed';
+/** How a node stands to its cluster: it has none yet, has lost the data by which one knows it, is a member, or was one. */
+export type Belonging = 'waiting' | 'lost' | 'member' | 'removed';
 
 /** A node that runs in this process. */
 export interface RunningNode extends Opened {

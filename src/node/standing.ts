@@ -119,9 +119,14 @@ export class Standing {
     this.#tell();
   }
 
-  #tell(): void {
+  get #belonging(): Belonging {
     const { replica } = this.#membership ?? {};
-    const belonging = replica === undefined ? 'waiting' : replica.core.state.isRemoved ? 'removed' : 'member';
+    if (replica === undefined) return this.#hasLostData ? 'lost' : 'waiting';
+    return replica.core.state.isRemoved ? 'removed' : 'member';
+  }
+
+  #tell(): void {
+    const belonging = this.#belonging;
     if (belonging === this.#told) return;
     this.#told = belonging;
     this.#hear(belonging);
@@ -162,6 +167,7 @@ export class Standing {
     const { recovered, instance, join, cluster: known } = journal;
     const { cluster, expects, to } = hello;
     this.#hasLostData ||= to === id && typeof expects === 'string' && expects !== instance;
+    this.#tell();
     if (typeof cluster !== 'string' || !hasChangingMembers(stage)) return;
     if (expects !== instance && cluster !== known) return;
     const acquaintance = { ...NOBODY, address: this.#address, instance };

@@ -110,6 +110,30 @@ describe('the life of a cluster, from processes and the command line alone', fun
     expect((await again.exit).status).to.equal(0);
   });
 
+  it('serve says at the old address, too, that a node has lost its data; --join ends it', async () => {
+    await serve('n1', 0, '--nodes', `n1=${at(0)}`);
+    await eventually(
+      'it leads',
+      async () => (await run(['set', '/a', '1', '--address', at(0)])).status === 0,
+    );
+    await (await serve('n2', 1, '--join', at(0))).says(/is a voter now/);
+    const third = await serve('n3', 2, '--join', at(0));
+    await third.says(/is a voter now/);
+    await third.end();
+    rmSync(join(data, 'n3'), { recursive: true });
+    const words =
+      'n3 has lost its data, and with it the votes it gave: remove it with remove-node, then add it';
+    const waits = await serve('n3', 2);
+    await waits.says(new RegExp(words));
+    await waits.end();
+    const own = ['--id', 'n3', '--listen', at(2), '--data', join(data, 'n3')];
+    const again = new Program(['serve', ...own, '--join', at(0)]);
+    programs.push(again);
+    expect((await again.exit).status).to.equal(2);
+    expect(again.errors).to.contain(words);
+    expect(await roles()).to.deep.equal({ n1: 'voter', n2: 'voter', n3: 'voter' });
+  });
+
   it('serve --join does not bring back a node that was removed; a person does', async () => {
     await serve('n1', 0, '--nodes', `n1=${at(0)}`);
     await eventually(
