@@ -273,8 +273,14 @@ class Opening {
     if (faults.length > 0) this.#directory.syncDirectory(snapshots);
   }
 
-  /** Writes that the log begins anew, where the node ended before it could. */
+  /**
+   * Writes that the log begins anew, where the node ended before it could. It says so, since a log whose end somebody
+   * has cut off looks the same.
+   */
   #beginAnew(current: AppendFile, base: Position): void {
+    this.#warn(
+      `${current.path}: the log lacks entry ${base.index} of term ${base.term}, with which the snapshot ends, and begins anew behind it; a crash may leave that, and so may a log whose end was cut off`,
+    );
     if (!current.append(`${beginLine(base)}\n`)) {
       const words = `${current.path}: the disk is full; free some space, then start this node again`;
       throw new DataError('unusable', words, current.path);
