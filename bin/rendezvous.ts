@@ -1,4 +1,4 @@
-import { isNodeId } from '../src/wire/address.ts';
+import { isNodeId, NODE_ID_RULE } from '../src/wire/address.ts';
 import { refuse } from '../src/wire/errors.ts';
 
 /** A registry, and the token under which the nodes of one cluster find each other in it. */
@@ -12,10 +12,7 @@ export function parseRendezvous(text: string): Rendezvous {
   const at = text.lastIndexOf('/');
   const token = text.slice(at + 1);
   if (at < 1 || !isNodeId(token)) {
-    refuse(
-      'BAD_REQUEST',
-      `${JSON.stringify(text)} is not host:port/TOKEN, with a token of A-Z a-z 0-9 . _ -`,
-    );
+    refuse('BAD_REQUEST', `${JSON.stringify(text)} is not host:port/TOKEN, with a token of ${NODE_ID_RULE}`);
   }
   return { addresses: text.slice(0, at), token };
 }

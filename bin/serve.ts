@@ -7,7 +7,14 @@ import { LOST_DATA } from '../src/node/handshake.ts';
 import type { Belonging, NodeOptions, RunningNode } from '../src/node/options.ts';
 import { TRANSPORTS, type TransportName } from '../src/node/transports.ts';
 import { LostEntries } from '../src/raft/lost-entries.ts';
-import { formatAddress, isNodeId, type NodeAddress, parseAddress, parseNodes } from '../src/wire/address.ts';
+import {
+  formatAddress,
+  isNodeId,
+  NODE_ID_RULE,
+  type NodeAddress,
+  parseAddress,
+  parseNodes,
+} from '../src/wire/address.ts';
 import { RaftlineError, refuse } from '../src/wire/errors.ts';
 import { OPS } from '../src/wire/ops.ts';
 import { nearestId } from '../src/wire/text.ts';
@@ -235,7 +242,7 @@ function readId(id: string | undefined, nodes: readonly NodeAddress[] | undefine
     }
     return known?.[0] ?? 'n1';
   }
-  if (!isNodeId(id)) refuse('BAD_REQUEST', `--id ${JSON.stringify(id)}: use 1 to 64 of A-Z a-z 0-9 . _ -`);
+  if (!isNodeId(id)) refuse('BAD_REQUEST', `--id ${JSON.stringify(id)}: use ${NODE_ID_RULE}`);
   if (known !== undefined && !known.includes(id)) {
     const near = nearestId(id, known);
     const hint = near === undefined ? `it has ${known.join(', ')}` : `did you mean ${near}?`;

@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import { connect } from '../client/client.ts';
-import { formatAddress, isNodeId, type NodeAddress, parseAddress } from '../src/wire/address.ts';
+import {
+  formatAddress,
+  isNodeId,
+  NODE_ID_RULE,
+  type NodeAddress,
+  parseAddress,
+} from '../src/wire/address.ts';
 import { OPS } from '../src/wire/ops.ts';
 import { nearestId } from '../src/wire/text.ts';
 import { STAGES, type Stage } from '../stages/stages.ts';
@@ -217,8 +223,7 @@ export class Cluster {
    */
   async add(id = this.#nextId(), patience = 60_000): Promise<NodeProcess> {
     this.#needsStage('add-learner');
-    if (!isNodeId(id))
-      throw new Error(`${JSON.stringify(id)} is no node id: use 1 to 64 of A-Z a-z 0-9 . _ -`);
+    if (!isNodeId(id)) throw new Error(`${JSON.stringify(id)} is no node id: use ${NODE_ID_RULE}`);
     if (this.#nodes.has(id)) throw new Error(`${id} is a node already: name another, or none`);
     if (this.#removed.has(id))
       throw new Error(`${id} was removed, and has left its id behind: name another, or none`);

@@ -47,6 +47,9 @@ export function isNodeId(text: string): boolean {
   return /^[A-Za-z0-9._-]{1,64}$/.test(text) && text !== '.' && text !== '..';
 }
 
+/** What a node id is made of, in words that follow "use". */
+export const NODE_ID_RULE = '1 to 64 of A-Z a-z 0-9 . _ -, but neither . nor .. alone';
+
 /** Reads `n1=127.0.0.1:7001,n2=…`. Throws BAD_REQUEST that names the item that is wrong. */
 export function parseNodes(text: string): NodeAddress[] {
   const nodes = text.split(',').map(item => {
@@ -55,7 +58,7 @@ export function parseNodes(text: string): NodeAddress[] {
     const id = item.slice(0, at).trim();
     if (!isNodeId(id)) {
       const said = JSON.stringify(shortened(id));
-      refuse('BAD_REQUEST', `${said} is not a node id: use 1 to 64 of A-Z a-z 0-9 . _ -`);
+      refuse('BAD_REQUEST', `${said} is not a node id: use ${NODE_ID_RULE}`);
     }
     return { id, address: formatAddress(parseAddress(item.slice(at + 1))) };
   });

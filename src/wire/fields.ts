@@ -1,4 +1,11 @@
-import { checkNodes, formatAddress, isNodeId, type NodeAddress, parseAddress } from './address.ts';
+import {
+  checkNodes,
+  formatAddress,
+  isNodeId,
+  NODE_ID_RULE,
+  type NodeAddress,
+  parseAddress,
+} from './address.ts';
 import { refuse } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { isLongerThan, jsonBytes, shortened } from './text.ts';
@@ -101,7 +108,7 @@ export const readMode: Field<ReadMode> = {
 };
 
 export const nodeId: Field<string> = {
-  type: 'a node id (1 to 64 of A-Z a-z 0-9 . _ -)',
+  type: `a node id (${NODE_ID_RULE})`,
   check: (input, name) =>
     typeof input === 'string' && isNodeId(input) ? input : wrong(name, nodeId.type, input),
 };

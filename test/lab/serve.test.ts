@@ -138,6 +138,7 @@ describe('raftline serve', () => {
     ['an address without a port', ['--listen', 'localhost'], /--listen: .*it has no port/],
     ['an address of another machine', ['--listen', '192.0.2.1:7001'], /not an address of this machine/],
     ['a node id with a slash', ['--id', '../n1'], /--id/],
+    ['a node id that names a folder', ['--id', '..'], /--id "\.\.": .*but neither \. nor \.\. alone/],
     [
       'an id that is not in the list',
       ['--id', 'n3', '--nodes', cluster],

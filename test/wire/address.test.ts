@@ -87,6 +87,7 @@ describe('lists of nodes', () => {
       ['n1=a:1,', 'id=host:port'],
       ['a/b=a:1', 'node id'],
       ['=a:1', 'node id'],
+      ['..=a:1', 'neither . nor ..'],
       ['n1=a', 'no port'],
       ['n1=a:0', 'port 0'],
       ['n1=a:1,n1=a:2', 'n1 is listed twice'],
