@@ -174,7 +174,7 @@ export interface SetEvent {
   readonly prev?: Previous | null;
 }
 
-/** A key is gone: removed, or ended with its lease. */
+/** A key is gone: removed, or ended with its lease. It may have come with the same revision: then it was not there before. */
 export interface RemoveEvent {
   readonly type: 'remove';
   readonly key: string;

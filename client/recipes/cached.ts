@@ -52,7 +52,7 @@ export class Cached {
       const changes =
         update.type === 'reset'
           ? this.#reset(update)
-          : update.events.map(event => this.#apply(event, update.rev));
+          : update.events.flatMap(event => this.#apply(event, update.rev) ?? []);
       this.#rev = update.rev;
       ready();
       if (changes.length > 0) this.#tell(changes);
@@ -120,11 +120,12 @@ export class Cached {
     return changes;
   }
 
-  #apply(event: WatchEvent, rev: number): CacheChange {
+  /** What an event changes here; undefined for a key that came and went in one revision. */
+  #apply(event: WatchEvent, rev: number): CacheChange | undefined {
     const { key } = event;
     const before = this.#entries.get(key);
     if (event.type === 'remove') {
-      this.#entries.delete(key);
+      if (!this.#entries.delete(key)) return undefined;
       return { key, entry: undefined, before, rev };
     }
     const { value, mod, version, lease } = event;

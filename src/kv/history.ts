@@ -5,7 +5,7 @@ export interface KeyEvent {
   readonly key: string;
   /** The key afterwards; undefined when it was removed. */
   readonly entry: Entry | undefined;
-  /** The key before; undefined when it was absent. */
+  /** The key before; undefined when it was absent, as it may have been before a removal in the same revision. */
   readonly prev: Entry | undefined;
 }
 

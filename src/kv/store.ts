@@ -227,7 +227,10 @@ function keptOf(key: string, entry: Entry): Kept {
   return { entry, high, low };
 }
 
-/** What steps come to, key by key: somebody who watches is told what a revision made of a key, not how. */
+/**
+ * What steps come to, key by key: somebody who watches is told what a revision made of a key, not how. A key that was
+ * set and removed again is told of as well, though it is absent as before: its revision was given, and stands.
+ */
 function eventsOf(steps: readonly Step[]): Revision {
   if (steps.length === 1) return steps.map(({ key, entry, prev }) => ({ key, entry, prev }));
   const events = new Map<string, KeyEvent>();
@@ -235,5 +238,5 @@ function eventsOf(steps: readonly Step[]): Revision {
     const first = events.get(key);
     events.set(key, { key, entry, prev: first === undefined ? prev : first.prev });
   }
-  return [...events.values()].filter(({ entry, prev }) => entry !== undefined || prev !== undefined);
+  return [...events.values()];
 }

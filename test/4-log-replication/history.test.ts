@@ -79,5 +79,9 @@ describe('the history of a store', () => {
     ]);
     apply(store, { op: 'remove', key: '/a' });
     expect(store.history.last).to.equal(4);
+    store.put('/a', 'for a moment');
+    store.delete('/a');
+    store.commit();
+    expect(store.history.at(5)).to.deep.equal([{ key: '/a', entry: undefined, prev: undefined }]);
   });
 });

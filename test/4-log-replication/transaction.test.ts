@@ -89,6 +89,7 @@ describe('a transaction', () => {
     expect(events).to.deep.equal([
       ['/a', '2', 'old'],
       ['/b', 'new', 'old'],
+      ['/c', undefined, undefined],
     ]);
   });
 

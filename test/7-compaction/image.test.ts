@@ -4,6 +4,16 @@ import { ImageReader, imageOf } from '../../src/kv/image.ts';
 import { Store } from '../../src/kv/store.ts';
 import { withSeed } from '../shared/random.ts';
 
+/** A key that comes and goes in one revision. */
+const MOMENT = {
+  op: 'txn',
+  // biome-ignore lint/suspicious/noThenProperty: a field of the protocol
+  then: [
+    { op: 'set', key: '/gone', value: 'at once' },
+    { op: 'remove', key: '/gone' },
+  ],
+} as const;
+
 describe('the image of a state', () => {
   it('gives back the very same state, whatever its keys', () => {
     return withSeed(random => {
@@ -57,6 +67,7 @@ describe('the image of a state', () => {
       { op: 'set', key: '/a', value: 'x' },
       { op: 'set', key: '/a', value: 'y' },
       { op: 'remove', prefix: '/' },
+      MOMENT,
       { op: 'set', key: '/leased', value: 'z', lease: 1 },
       { op: 'session', at: 4_000 },
       { op: 'time', at: 5_000 },
@@ -64,7 +75,7 @@ describe('the image of a state', () => {
       apply(store, command as Command);
     }
     const copy = read(lines(store));
-    expect([copy.hash, copy.time, copy.history.last]).to.deep.equal([store.hash, 5_000, 5]);
+    expect([copy.hash, copy.time, copy.history.last]).to.deep.equal([store.hash, 5_000, 6]);
     expect([...copy.leases.entries(0)]).to.deep.equal([...store.leases.entries(0)]);
     expect(copy.leases.keysOf(1)).to.deep.equal(['/leased']);
     expect([...imageOf(copy)]).to.deep.equal([...imageOf(store)]);
@@ -81,9 +92,9 @@ describe('the image of a state', () => {
     for (const one of [store, copy]) {
       expect(apply(one, again)).to.deep.equal({ ok: true, rev: 1, mod: 1, prev: null });
     }
-    for (let rev = 1; rev <= 5; rev += 1) {
+    for (let rev = 1; rev <= 6; rev += 1) {
       const told = store.history.at(rev)?.map(({ key, entry, prev }) => ({ key, entry, prev }));
-      expect(copy.history.at(rev)).to.deep.equal(told);
+      expect(copy.history.at(rev)).to.deep.equal(told).and.not.to.deep.equal([]);
     }
     for (const one of [store, copy]) apply(one, { op: 'time', at: 60_000 });
     expect([copy.hash, copy.size, copy.sessions.size]).to.deep.equal([store.hash, 0, 2]);

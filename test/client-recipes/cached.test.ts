@@ -31,7 +31,15 @@ describe('caches and watches of the client', function () {
       tx.set('/c/0', 'new');
     });
     await user.set('/elsewhere', '1');
-    await eventually('it has heard', () => heard.length === 2);
+    const { rev } = await user.txn({
+      // biome-ignore lint/suspicious/noThenProperty: a field of the protocol
+      then: [
+        { op: 'set', key: '/c/moment', value: '1' },
+        { op: 'remove', key: '/c/moment' },
+      ],
+    });
+    await eventually('it has heard', () => cache.rev === rev);
+    expect(heard, 'what came and went changed nothing').to.have.length(2);
     expect(heard[0]?.map(({ key, before, entry }) => [key, before?.value, entry?.value])).to.deep.equal([
       ['/c/a', '1', '10'],
     ]);

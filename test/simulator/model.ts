@@ -197,8 +197,7 @@ export class Model {
       versions.push({ rev, seen });
       this.#versions.set(key, versions);
     }
-    const isChange = ({ seen, before }: Change) => seen.value !== null || before.value !== null;
-    this.#revisions.push(changes.filter(isChange).sort((a, b) => (a.key < b.key ? -1 : 1)));
+    this.#revisions.push(changes.sort((a, b) => (a.key < b.key ? -1 : 1)));
   }
 
   #now(key: string): Seen {

@@ -104,7 +104,36 @@ export function watches({ connect, room, exceptions }: Subject): void {
       expect((await told(client, rev))[0]?.events).to.deep.equal([
         { type: 'set', key: `${at}b`, value: '2', create: rev, mod: rev, version: 2 },
         { type: 'remove', key: `${at}a` },
+        { type: 'remove', key: `${at}c` },
       ]);
+    });
+
+    it('tell of a key that one transaction sets and removes, to all who watch it, now or later', async () => {
+      const [client, writer] = [await connect(), await connect()];
+      const key = `${room()}a`;
+      const mod = await setAll(writer, [`${key}/before`]);
+      await client.ask({ op: 'get', key });
+      await client.ask({ op: 'watch', key });
+      await client.ask({ op: 'watch', prefix: key, prev: true });
+      const { rev = 0, results } = await writer.ask(
+        txn([
+          { op: 'set', key, value: 'v' },
+          { op: 'remove', key },
+        ]),
+      );
+      expect([rev, results]).to.deep.equal([mod + 1, [{ mod: rev }, { removed: 1 }]]);
+      const events = [{ type: 'remove', key }];
+      const withPrev = [{ type: 'remove', key, prev: null }];
+      expect([...(await told(client, rev)), ...(await told(client, rev))]).to.have.deep.members([
+        { watch: 1, rev, events },
+        { watch: 2, rev, events: withPrev },
+      ]);
+      for (const what of [{ key }, { prefix: key }]) {
+        const late = await connect();
+        await late.ask({ op: 'get', key });
+        await late.ask({ op: 'watch', ...what, from: rev, prev: true });
+        expect(await told(late, rev)).to.deep.equal([{ watch: 1, rev, events: withPrev }]);
+      }
     });
 
     it('are several on one connection, each with a number of its own, until they are ended', async () => {
