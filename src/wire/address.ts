@@ -24,8 +24,8 @@ export function parseAddress(text: string): Address {
     .replace(/\/$/, '');
   const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(plain);
   const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    const why = match ? `port ${port} is beyond 65535` : hint(plain);
+  if (match === null || port > 65_535 || !plain.isWellFormed()) {
+    const why = port > 65_535 ? `port ${port} is beyond 65535` : hint(plain);
     refuse('BAD_REQUEST', `${JSON.stringify(shortened(text))} is not an address: ${why}`);
   }
   return { host: match[1] ?? match[2] ?? '', port };

@@ -36,8 +36,8 @@ export function wrong(name: string, type: string, input: unknown): never {
 
 function describe(input: unknown): string {
   if (input === null) return 'null';
-  if (Array.isArray(input)) return 'a list';
-  if (typeof input === 'object') return 'an object';
+  if (Array.isArray(input)) return input.length === 0 ? 'an empty list' : 'a list';
+  if (typeof input === 'object') return Object.keys(input).length === 0 ? 'an empty object' : 'an object';
   if (input === '') return 'an empty string';
   return typeof input === 'string' ? JSON.stringify(shortened(input)) : String(input);
 }

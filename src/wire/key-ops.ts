@@ -69,7 +69,7 @@ function keyOp(input: unknown, name: string, stage: number): KeyOp {
     if (field === undefined) {
       const has = Object.keys(fields).join(', ');
       const words = `"${name}": ${op} has no field ${JSON.stringify(shortened(part))} in a txn: its fields are ${has}`;
-      refuse('BAD_REQUEST', words, { field: shortened(part) });
+      refuse('BAD_REQUEST', words, { field: `${name}.${shortened(part)}` });
     }
     if (field.stage !== undefined && field.stage > stage) refuseStage(`${name}.${part}`, field.stage, stage);
     checked[part] = field.check(content[part], `${name}.${part}`, stage);

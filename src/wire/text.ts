@@ -7,9 +7,12 @@ export function isLongerThan(text: string, bytes: number): boolean {
   return text.length * 3 > bytes && Buffer.byteLength(text) > bytes;
 }
 
-/** The text cut to `max` characters for an error message, with an ellipsis where something is missing. */
+/**
+ * The text cut to `max` characters for an error message, with an ellipsis where something is missing. It is well-formed
+ * in any case: what is refused for its lone surrogate must not come back with it.
+ */
 export function shortened(text: string, max = 60): string {
-  return text.length <= max ? text : `${text.slice(0, max).toWellFormed()}…`;
+  return text.length <= max ? text.toWellFormed() : `${text.slice(0, max).toWellFormed()}…`;
 }
 
 /** The candidate nearest to a mistyped word, or undefined when none is near enough to be worth suggesting. */

@@ -84,6 +84,36 @@ describe('reading a line', () => {
     }
   });
 
+  it('answers in well-formed text, also where a lone surrogate is what it refuses', () => {
+    const lone = '\\ud800';
+    for (const request of [
+      `{"op":"ping","${lone}":1}`,
+      `{"op":"${lone}"}`,
+      `{"op":"get","key":"${lone}"}`,
+      `{"op":"get","key":{"${lone}":1}}`,
+      `{"op":"get","${lone}":${'['.repeat(20)}${']'.repeat(20)}}`,
+      `{"op":"set","key":"/a","value":"","if":{"${lone}":1}}`,
+      `{"op":"txn","then":[{"op":"get","${lone}":1}]}`,
+      `{"op":"init","nodes":{"${lone}":"a:1"}}`,
+      `{"op":"init","nodes":{"n1":"${lone}"}}`,
+      `{"op":"init","nodes":{"n1":"${lone}:1"}}`,
+      `{"op":"add-learner","node":{"id":"n1","${lone}":"a:1"}}`,
+    ]) {
+      const refused = read(request, 8);
+      if (!('failure' in refused)) throw new Error(`${request} was accepted`);
+      for (const detail of Object.values(refused.failure)) {
+        if (typeof detail === 'string') expect(detail.isWellFormed(), `${request}: ${detail}`).to.equal(true);
+      }
+    }
+  });
+
+  it('says of a list and of an object that is empty that it is', () => {
+    const empty = (line: string) => (read(line, 8) as { failure: { message: string } }).failure.message;
+    expect(empty('{"op":"remove","key":"/a","if":[]}')).to.contain('a list of them, not an empty list');
+    expect(empty('{"op":"init","nodes":{}}')).to.contain('not an empty object');
+    expect(empty('{"op":"get","key":{"a":1}}')).to.contain('not an object');
+  });
+
   it('answers with words of bounded length, whatever the line', () => {
     const long = 'x'.repeat(500_000);
     for (const line of [

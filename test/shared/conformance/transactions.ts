@@ -123,6 +123,8 @@ export function transactions({ connect, room }: Subject): void {
         const error = expectRefusal(await client.ask(request), 'BAD_REQUEST');
         expect(error.message, JSON.stringify(request)).to.contain(place);
       }
+      const misspelt = await client.ask(txn([set, { ...set, vlaue: '' }]));
+      expect(expectRefusal(misspelt, 'BAD_REQUEST')).to.include({ field: 'then[1].vlaue' });
       const long = txn([{ op: 'get', key: 'k'.repeat(1_025) }]);
       expect(expectRefusal(await client.ask(long), 'TOO_LARGE').message).to.contain('then[0].key');
       expect(await client.ask({ op: 'get', key })).to.include({ value: null });
