@@ -47,6 +47,7 @@ export class ReplicatedStore implements Machine {
     this.#watches = new Watches({
       ...options,
       confirm: (responder, run) => this.#reads.confirm(responder, run),
+      mayLag: () => this.#core.read === undefined && this.#core.state.role !== 'leader',
       cluster: () => [this.#leaderEvent(), this.#membersEvent()],
       farewell: () => (this.#core.state.isRemoved ? noLeader(this.#core) : undefined),
     });

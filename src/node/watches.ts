@@ -28,6 +28,8 @@ export interface WatchesOptions {
   readonly clock: Clock;
   /** Does something once all is applied here that is committed now, or answers why that cannot be. */
   readonly confirm: (responder: Responder, run: () => void) => void;
+  /** Whether more may be committed than is applied here even then: there is a leader elsewhere, and no way to ask it. */
+  readonly mayLag: () => boolean;
   /** The cluster as it is now, as events. */
   readonly cluster: () => readonly object[];
   /** Why nothing will be heard of here any more, once that is so. */
@@ -114,14 +116,12 @@ export class Watches {
     { key, prefix = '', from, prev = false }: RequestOf<'watch'>,
     responder: Responder,
   ): void {
-    const { store, clock } = this.#options;
+    const { store, clock, mayLag } = this.#options;
     const { rev, history } = store;
     const next = Math.max(1, from ?? rev + 1);
     if (next <= history.compacted) responder.answer(failed(compacted(history.compacted)));
-    else if (next > rev + 1) {
-      const words = `the store is at revision ${rev}; watch from ${rev + 1} at most`;
-      responder.answer(failed(failure('FUTURE_REV', words, { rev })));
-    } else {
+    else if (next > rev + 1) responder.answer(failed(future(rev, mayLag())));
+    else {
       const number = this.#number(client);
       responder.answer({ ok: true, rev, watch: number }, () => {
         const audience = this.#audiences.get(client);
@@ -374,6 +374,13 @@ export class Watches {
 function compacted(rev: number): Failure {
   const words = `revisions up to ${rev} are compacted; list again, then watch from its rev + 1`;
   return failure('COMPACTED', words, { compacted: rev });
+}
+
+/** `mayPass`: this node may be behind, and so the revision may be there the next time. */
+function future(rev: number, mayPass: boolean): Failure {
+  const words = `the store is at revision ${rev}; watch from ${rev + 1} at most`;
+  if (!mayPass) return failure('FUTURE_REV', words, { rev });
+  return failure('FUTURE_REV', `${words}, or try again: this node may be behind`, { rev, retry: true });
 }
 
 function tooSlow(resume?: number): Failure {

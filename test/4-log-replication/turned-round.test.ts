@@ -102,6 +102,10 @@ describe('log replication', function () {
     await eventually('n5 has it', async () => (await valueAt('n5', '/a')) === '1');
     cluster.partition([['n5'], ['n1', 'n2', 'n3', 'n4']]);
     await write('2');
+    const { rev = 0 } = await ask('n1', { op: 'get', key: '/a' });
     expect(await ask('n5', { op: 'get', key: '/a' })).to.include({ value: '1', local: true });
+    const watch = { op: 'watch', key: '/a', from: rev + 2 };
+    expect((await ask('n5', watch)).error).to.include({ code: 'FUTURE_REV', retry: true });
+    expect((await ask('n1', watch)).error).to.include({ code: 'FUTURE_REV', retry: false });
   });
 });

@@ -96,6 +96,7 @@ class Scene {
   readonly watches: Watches;
   isConfirmed = true;
   farewell: Failure | undefined;
+  mayLag = false;
 
   constructor(history = { revisions: 1_000, characters: 100_000_000 }) {
     this.store = new Store(undefined, history);
@@ -103,6 +104,7 @@ class Scene {
       store: this.store,
       clock: this.hands.clock,
       confirm: (_, run) => void (this.isConfirmed && run()),
+      mayLag: () => this.mayLag,
       cluster: () => [{ type: 'leader', id: 'n1', address: 'a', term: 1 }],
       farewell: () => this.farewell,
     });
@@ -373,7 +375,15 @@ describe('those who watch', () => {
     expect(scene.ask(reader, { ...all, from: 1 }).ok).to.equal(true);
     scene.isConfirmed = true;
     const refused = scene.ask(reader, { ...all, from: 5 });
-    expect(refused).to.have.property('error').that.includes({ code: 'FUTURE_REV', rev: 0 });
+    const future = { code: 'FUTURE_REV', definite: true, rev: 0 };
+    expect(refused)
+      .to.have.property('error')
+      .that.includes({ ...future, retry: false });
+    scene.mayLag = true;
+    const early = scene.ask(reader, { ...all, from: 5 });
+    expect(early)
+      .to.have.property('error')
+      .that.includes({ ...future, retry: true });
   });
 
   it('are forgotten when their client goes, and leave nothing behind', () => {
