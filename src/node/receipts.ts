@@ -19,7 +19,7 @@ export class Receipts {
     socket.on('data', () => {
       this.#due ??= setTimeout(() => {
         this.#due = undefined;
-        socket.write('\n');
+        if (socket.writable) socket.write('\n');
       }, RECEIPT_DELAY).unref();
     });
     socket.once('close', () => clearTimeout(this.#due));
