@@ -35,23 +35,23 @@ disk. A pipe or a device, as /dev/stdout, has the lines as they come. raftline r
   },
   words: [1, 1],
   async run(call) {
-    endWithOutput();
     const [file = ''] = call.words;
     const timeout = typeof call.flags.timeout === 'number' ? call.flags.timeout : TIMEOUT;
     const progress = new Progress(call.flags.progress === true);
+    /** For words and replies; where standard output has the backup, it has nothing else. */
+    let say = print;
     try {
       const output = openOutput(file);
+      if (output.isStandardOutput) say = async line => void process.stderr.write(`${line}\n`);
+      else endWithOutput();
       const { reply, bytes } = await filled(output, () =>
         fetchFromAny(targetsOf(call), timeout, output, progress),
       );
       const words = `${file}: revision ${reply.rev}, ${count(bytes, 'byte')}, hash ${reply.hash}`;
-      const line = call.flags.json ? JSON.stringify(reply) : words;
-      if (output.isStandardOutput) process.stderr.write(`${line}\n`);
-      else await print(line);
+      await say(call.flags.json ? JSON.stringify(reply) : words);
       return 0;
     } catch (error) {
-      if (error instanceof ClientError && error.line !== undefined && call.flags.json)
-        await print(error.line);
+      if (error instanceof ClientError && error.line !== undefined && call.flags.json) await say(error.line);
       if (error instanceof ClientError || !isSystemError(error)) throw error;
       complain(`backup: ${systemWords(Object.assign(error, { path: file }), file)}`);
       return 2;

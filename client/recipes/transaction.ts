@@ -4,13 +4,18 @@ import { localError } from '../client-error.ts';
 import type { CallOptions, TxnOp } from '../options.ts';
 import type { Entry, GetReply, TxnReply } from '../results.ts';
 import { pause } from '../roster.ts';
-import { anyOf, interrupted, rest, type Wire } from './wire.ts';
+import { interrupted, rest, type Wire } from './wire.ts';
 
 /**
  * Milliseconds that a transaction waits at most before it is tried again: whoever was quicker is done already, and one
  * who waits for long is overtaken again and again.
  */
 const LONGEST_PAUSE = 200;
+/** Milliseconds that a read has beyond the deadline to say why it failed. */
+const LAST_WORD = 500;
+/** Milliseconds between two looks at whether the time is up, at least and at most: no timer can wait for longer. */
+const LOOK = 25;
+const LONGEST_LOOK = 2_147_483_647;
 
 /** What the work of a transaction may do. */
 export interface Transaction {
@@ -48,7 +53,7 @@ export async function transaction<T>(
   });
   for (let nth = 1; ; nth += 1) {
     const attempt = new Attempt(wire, options);
-    const result = await inTime(work(attempt), deadline, timeout, signal);
+    const result = await inTime(work(attempt), attempt, { deadline, timeout, signal });
     if (attempt.isDone(guards)) return result;
     const reply = (await wire.request('txn', attempt.request(guards), options())) as TxnReply;
     if (reply.succeeded) return result;
@@ -67,26 +72,40 @@ export async function transaction<T>(
   }
 }
 
-/** What the work comes to. When its time is up, or the signal raised, nothing of what it asks for will be done. */
-async function inTime<T>(
+/**
+ * What the work of an attempt comes to. When its time is up, or the signal raised, nothing of what it asks for will be
+ * done. A read under way has the same time, and knows better what kept it.
+ */
+function inTime<T>(
   work: T | Promise<T>,
-  deadline: number,
-  timeout: number,
-  signal: AbortSignal | undefined,
+  attempt: Attempt,
+  { deadline, timeout, signal }: { deadline: number; timeout: number; signal: AbortSignal | undefined },
 ): Promise<T> {
-  const isDone = new AbortController();
-  const isOver = async (): Promise<never> => {
-    await rest(deadline - performance.now(), anyOf(signal, isDone.signal));
-    if (signal?.aborted) throw interrupted('txn', signal);
-    const words = `the work of the transaction was not done within ${timeout} ms; nothing was changed`;
-    throw localError('TIMEOUT', words, { op: 'txn' }, { definite: true });
-  };
-  try {
-    const result = await Promise.race([work, isOver()]);
-    return performance.now() < deadline ? result : await isOver();
-  } finally {
-    isDone.abort();
-  }
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const end = (settle: () => void) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      settle();
+    };
+    const abort = () => end(() => reject(interrupted('txn', signal as AbortSignal)));
+    const late = () => {
+      const words = `the work of the transaction was not done within ${timeout} ms; nothing was changed`;
+      end(() => reject(localError('TIMEOUT', words, { op: 'txn' }, { definite: true })));
+    };
+    const look = () => {
+      const left = deadline - performance.now();
+      if (left <= 0 && !(attempt.isReading && left > -LAST_WORD)) late();
+      else timer = setTimeout(look, Math.min(Math.max(left, LOOK), LONGEST_LOOK));
+    };
+    look();
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort);
+    Promise.resolve(work).then(
+      result => (performance.now() < deadline ? end(() => resolve(result)) : late()),
+      error => end(() => reject(error)),
+    );
+  });
 }
 
 /** One run of the work: what it read, and what it wants changed. */
@@ -96,6 +115,7 @@ class Attempt implements Transaction {
   readonly #reads = new Map<string, Promise<GetReply>>();
   readonly #mods = new Map<string, number>();
   readonly #changes = new Map<string, TxnOp>();
+  #reading = 0;
 
   constructor(wire: Wire, options: () => CallOptions) {
     this.#wire = wire;
@@ -110,9 +130,19 @@ class Attempt implements Transaction {
       read = this.#wire.request('get', { key }, this.#options()) as Promise<GetReply>;
       this.#reads.set(key, read);
     }
-    const { value, mod } = await read;
-    this.#mods.set(key, mod);
-    return value;
+    this.#reading += 1;
+    try {
+      const { value, mod } = await read;
+      this.#mods.set(key, mod);
+      return value;
+    } finally {
+      this.#reading -= 1;
+    }
+  }
+
+  /** Whether an answer is awaited. */
+  get isReading(): boolean {
+    return this.#reading > 0;
   }
 
   set(key: string, value: string, { lease }: { readonly lease?: number } = {}): void {

@@ -33,7 +33,7 @@ export async function initialiseOthers(
   for (const node of others) {
     const reply = await askNode(node, { op: 'init', nodes: list, forward: false }, PATIENCE).catch(unknown);
     if (reply.ok) begun.push(node.id);
-    else if (reply.error.definite && !reply.error.retry) taken(node, reply.error, begun);
+    else if (reply.error.code === 'ALREADY_INITIALISED') taken(node, reply.error, begun);
     else unknown(new RaftlineError(reply.error));
   }
 }

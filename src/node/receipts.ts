@@ -5,7 +5,7 @@ export const RECEIPT_DELAY = 250;
 /** Milliseconds between two looks at whether a node still receives what it is sent. */
 const LOOK = 250;
 /** Milliseconds without a receipt after which what was sent there counts as lost. */
-export const LONGEST_SILENCE = 2_000;
+export const LONGEST_SILENCE = 4_000;
 
 /**
  * Says to another node, with a blank line now and then, that what it sends arrives. Its messages are answered over a

@@ -6,7 +6,8 @@ export class LostEntries extends Error {
   constructor(id: string, acknowledged: number, last: number) {
     super(
       `${id} has lost the end of its log: it had acknowledged entry ${acknowledged}, and has none beyond ${last}. ` +
-        'While the others have a majority, remove it with remove-node, and add it again with an empty data directory',
+        'While the others have a majority, it can come back as a new node, with an empty data directory: from stage 8 on, ' +
+        'remove it with remove-node, and add it again',
     );
     this.name = 'LostEntries';
   }

@@ -94,7 +94,7 @@ describe('a link to another node', () => {
     await eventually('it is up again', () => ups === 2);
   });
 
-  it('dials again when the other end, which gives receipts, receives nothing for two seconds', async () => {
+  it('dials again when the other end, which gives receipts, receives nothing for long', async () => {
     await greeted();
     sockets[0]?.write('{"ok":true,"receipts":true}\n');
     await eventually('it is up', () => ups === 1);
@@ -105,7 +105,7 @@ describe('a link to another node', () => {
 
   it('stays where receipts come', async () => {
     await greeted();
-    const [promises, silent] = [sockets[0], new Promise(resolve => setTimeout(resolve, 3_000))];
+    const [promises, silent] = [sockets[0], new Promise(resolve => setTimeout(resolve, 6_000))];
     promises?.write('{"ok":true,"receipts":true}\n');
     promises?.on('data', () => promises.write('\n'));
     await eventually('it is up', () => ups === 1);

@@ -150,6 +150,24 @@ describe('the file of a backup', function () {
     expect(readdirSync(folder)).to.deep.equal(['circle']);
   });
 
+  it('that goes to standard output is not whole when its reader has gone, and the exit status says so', async () => {
+    let begin = () => {};
+    node = await served(({ op, id }, socket) => {
+      if (op !== 'backup') reply(socket, id, OK);
+      else begin = () => void socket.write(CHUNK + DONE);
+    });
+    const child = startProgram(['backup', '/dev/stdout', '--address', node.address]);
+    let words = '';
+    child.stderr.on('data', text => {
+      words += text;
+    });
+    await eventually('it is under way', () => asked() === 1);
+    child.stdout.destroy();
+    begin();
+    const [status] = await once(child, 'close');
+    expect([status, words]).to.satisfy(() => status !== 0 && words.startsWith('raftline: backup'));
+  });
+
   it('is not left half, by a signal or by a node that breaks off', async () => {
     node = await served(({ op, id }, socket) => {
       if (op === 'backup') socket.write(CHUNK);

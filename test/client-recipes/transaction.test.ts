@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { ClientError, Transaction } from '../../client/client.ts';
+import { type ClientError, connect, type Transaction } from '../../client/client.ts';
 import { all, failureOf } from '../1-client/servers.ts';
 import { RealCluster } from './real-cluster.ts';
 
@@ -95,6 +95,17 @@ describe('transactions of the client', function () {
     }
     await new Promise(resolve => setTimeout(resolve, 500));
     expect((await user.get('/late/a')).value).to.equal('1');
+  });
+
+  it('say why they could not read, and may take as long as anybody wants', async () => {
+    const lost = connect('127.0.0.1:1');
+    const read = (tx: Transaction) => tx.get('/a');
+    expect(await failureOf<ClientError>(lost.transaction(read, { timeout: 300 }))).to.include({
+      code: 'NODE_UNREACHABLE',
+    });
+    await lost.close();
+    const slow = () => new Promise<string>(resolve => setTimeout(resolve, 50, 'done'));
+    expect(await real.client().transaction(slow, { timeout: 3_000_000_000 })).to.equal('done');
   });
 
   it('end when they never get their turn, or their signal is raised', async () => {
