@@ -1,6 +1,6 @@
 import type { Condition } from '../../src/wire/fields.ts';
 import { LIMITS } from '../../src/wire/limits.ts';
-import { localError } from '../client-error.ts';
+import { type ClientError, localError } from '../client-error.ts';
 import type { CallOptions, TxnOp } from '../options.ts';
 import type { Entry, GetReply, TxnReply } from '../results.ts';
 import { pause } from '../roster.ts';
@@ -53,7 +53,8 @@ export async function transaction<T>(
   });
   for (let nth = 1; ; nth += 1) {
     const attempt = new Attempt(wire, options);
-    const result = await inTime(work(attempt), attempt, { deadline, timeout, signal });
+    const late = () => (nth === 1 ? overdue(timeout) : contended(nth - 1));
+    const result = await inTime(work(attempt), attempt, { deadline, signal, late });
     if (attempt.isDone(guards)) return result;
     const reply = (await wire.request('txn', attempt.request(guards), options())) as TxnReply;
     if (reply.succeeded) return result;
@@ -63,10 +64,7 @@ export async function transaction<T>(
       throw localError('CONFLICT', words, { op: 'txn' }, { key: failed.key });
     }
     const wait = pause(nth, LONGEST_PAUSE);
-    if (performance.now() + wait >= deadline) {
-      const words = `what the transaction read was changed each of the ${nth} times that it was tried; try again`;
-      throw localError('CONFLICT', words, { op: 'txn' }, { retry: true });
-    }
+    if (performance.now() + wait >= deadline) throw contended(nth);
     await rest(wait, signal);
     if (signal?.aborted) throw interrupted('txn', signal);
   }
@@ -79,7 +77,7 @@ export async function transaction<T>(
 function inTime<T>(
   work: T | Promise<T>,
   attempt: Attempt,
-  { deadline, timeout, signal }: { deadline: number; timeout: number; signal: AbortSignal | undefined },
+  { deadline, signal, late }: { deadline: number; signal: AbortSignal | undefined; late: () => ClientError },
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
@@ -89,23 +87,31 @@ function inTime<T>(
       settle();
     };
     const abort = () => end(() => reject(interrupted('txn', signal as AbortSignal)));
-    const late = () => {
-      const words = `the work of the transaction was not done within ${timeout} ms; nothing was changed`;
-      end(() => reject(localError('TIMEOUT', words, { op: 'txn' }, { definite: true })));
-    };
+    const giveUp = () => end(() => reject(late()));
     const look = () => {
       const left = deadline - performance.now();
-      if (left <= 0 && !(attempt.isReading && left > -LAST_WORD)) late();
+      if (left <= 0 && !(attempt.isReading && left > -LAST_WORD)) giveUp();
       else timer = setTimeout(look, Math.min(Math.max(left, LOOK), LONGEST_LOOK));
     };
     look();
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort);
     Promise.resolve(work).then(
-      result => (performance.now() < deadline ? end(() => resolve(result)) : late()),
+      result => (performance.now() < deadline ? end(() => resolve(result)) : giveUp()),
       error => end(() => reject(error)),
     );
   });
+}
+
+function overdue(timeout: number): ClientError {
+  const words = `the work of the transaction was not done within ${timeout} ms; nothing was changed`;
+  return localError('TIMEOUT', words, { op: 'txn' }, { definite: true });
+}
+
+/** It was done again and again, and others were always quicker. */
+function contended(times: number): ClientError {
+  const words = `what the transaction read was changed each of the ${times} times that it was tried; try again`;
+  return localError('CONFLICT', words, { op: 'txn' }, { retry: true });
 }
 
 /** One run of the work: what it read, and what it wants changed. */

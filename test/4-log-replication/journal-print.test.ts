@@ -170,12 +170,12 @@ describe('raftline log', () => {
     await bench.close();
     const fd = openSync(segments(path)[0] ?? '', 'a');
     const text = 'x'.repeat(100_000);
-    for (let index = 1; index <= 3_000; index += 1) writeSync(fd, `${entryLine(entry(index, 1, text))}\n`);
+    for (let index = 1; index <= 4_500; index += 1) writeSync(fd, `${entryLine(entry(index, 1, text))}\n`);
     closeSync(fd);
     const whole = await run({ data: path, memory: true });
     expect(whole.status).to.equal(0);
-    expect(whole.out.length).to.be.greaterThan(300_000_000);
-    expect(Number(whole.err) * 1_024, 'bytes of memory').to.be.lessThan(270_000_000);
+    expect(whole.out.length).to.be.greaterThan(450_000_000);
+    expect(Number(whole.err) * 1_024, 'bytes of memory').to.be.lessThan(400_000_000);
     const head = await run({ data: path }, 1_000);
     expect(head.status).to.equal(0);
     expect(head.err).to.equal('');
