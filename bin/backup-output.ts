@@ -18,7 +18,7 @@ import { dirname, isAbsolute } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { quoted } from '../client/cli/print.ts';
 import { UsageError } from '../client/cli/usage-error.ts';
-import { codeOf, FILE_MODE } from '../src/node/file-system.ts';
+import { codeOf, DISK, FILE_MODE, syncDirectory } from '../src/node/file-system.ts';
 
 /** The descriptor of standard output. */
 const STDOUT = 1;
@@ -106,7 +106,7 @@ class Draft implements BackupOutput {
   async keep(): Promise<void> {
     fsyncSync(this.#fd);
     renameSync(this.#draft, this.#path);
-    syncDirectory(dirname(this.#path));
+    syncDirectory(DISK, dirname(this.#path));
     this.#close();
   }
 
@@ -118,15 +118,6 @@ class Draft implements BackupOutput {
   #close(): void {
     for (const signal of SIGNALS) process.off(signal, this.#stop);
     closeSync(this.#fd);
-  }
-}
-
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

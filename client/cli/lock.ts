@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Leadership, Lock } from '../recipes/lock.ts';
+import { LONGEST_TIMER } from '../recipes/wire.ts';
 import { clientVerb, type Session } from './client-verb.ts';
 import { complain, print, quoted } from './print.ts';
 import { raised, untilStopped } from './until-stopped.ts';
@@ -22,8 +23,6 @@ const LEFT = 100;
 const LOST = 3;
 /** The exit status when nobody said who holds the lock. */
 const NO_ANSWER = 3;
-/** Milliseconds that a timer can wait at most. */
-const LONGEST = 2_147_483_647;
 /** Why a command cannot be run, and what to do, by the code of the system. */
 const UNRUNNABLE: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such command; check its name, and PATH',
@@ -85,7 +84,7 @@ async function waitFor(
   const over = new AbortController();
   const giveUp = () => over.abort();
   // With no time to wait, the first answer is the last, and the question has the time of any.
-  const timer = wait ? setTimeout(giveUp, Math.min(wait * 1_000, LONGEST)) : undefined;
+  const timer = wait ? setTimeout(giveUp, Math.min(wait * 1_000, LONGEST_TIMER)) : undefined;
   let isHeld = false;
   const onWait = () => {
     isHeld = true;

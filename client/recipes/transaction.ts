@@ -4,7 +4,7 @@ import { type ClientError, localError } from '../client-error.ts';
 import type { CallOptions, TxnOp } from '../options.ts';
 import type { Entry, GetReply, TxnReply } from '../results.ts';
 import { pause } from '../roster.ts';
-import { interrupted, rest, type Wire } from './wire.ts';
+import { interrupted, LONGEST_TIMER, rest, type Wire } from './wire.ts';
 
 /**
  * Milliseconds that a transaction waits at most before it is tried again: whoever was quicker is done already, and one
@@ -13,9 +13,8 @@ import { interrupted, rest, type Wire } from './wire.ts';
 const LONGEST_PAUSE = 200;
 /** Milliseconds that a read has beyond the deadline to say why it failed. */
 const LAST_WORD = 500;
-/** Milliseconds between two looks at whether the time is up, at least and at most: no timer can wait for longer. */
+/** Milliseconds between two looks at whether the time is up, at least. */
 const LOOK = 25;
-const LONGEST_LOOK = 2_147_483_647;
 
 /** What the work of a transaction may do. */
 export interface Transaction {
@@ -91,7 +90,7 @@ function inTime<T>(
     const look = () => {
       const left = deadline - performance.now();
       if (left <= 0 && !(attempt.isReading && left > -LAST_WORD)) giveUp();
-      else timer = setTimeout(look, Math.min(Math.max(left, LOOK), LONGEST_LOOK));
+      else timer = setTimeout(look, Math.min(Math.max(left, LOOK), LONGEST_TIMER));
     };
     look();
     if (signal?.aborted) abort();

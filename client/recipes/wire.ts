@@ -29,6 +29,9 @@ export function anyOf(...signals: (AbortSignal | undefined)[]): AbortSignal {
   return AbortSignal.any(signals.filter(signal => signal !== undefined));
 }
 
+/** Milliseconds that a timer can wait at most. */
+export const LONGEST_TIMER = 2_147_483_647;
+
 /** Resolves after so many milliseconds, or at once when the signal is raised. */
 export function rest(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   if (signal?.aborted) return Promise.resolve();

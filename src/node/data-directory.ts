@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { DataError, damaged } from './data-error.ts';
-import { codeOf, FILE_MODE, type FileSystem } from './file-system.ts';
+import { codeOf, FILE_MODE, type FileSystem, syncDirectory } from './file-system.ts';
 import { encodeRecord, parseJson } from './record.ts';
 import { RecordReader } from './record-reader.ts';
 
@@ -141,14 +141,9 @@ export class DataDirectory {
     if (found.cluster !== cluster) this.claim({ ...found, cluster });
   }
 
-  /** Makes the names in a directory durable, which syncing the files themselves does not. */
+  /** Makes the names in a directory durable. */
   syncDirectory(path: string): void {
-    const fd = this.#files.open(path, 'r');
-    try {
-      this.#files.fsyncNow(fd);
-    } finally {
-      this.#files.close(fd);
-    }
+    syncDirectory(this.#files, path);
   }
 
   /** Lays out the directory of a node that has never been, up to but without `node.json`. */

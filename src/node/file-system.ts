@@ -38,6 +38,16 @@ export const DISK: FileSystem = {
   makeDirectory,
 };
 
+/** Makes the names in a directory durable, which syncing the files themselves does not. */
+export function syncDirectory(files: FileSystem, path: string): void {
+  const fd = files.open(path, 'r');
+  try {
+    files.fsyncNow(fd);
+  } finally {
+    files.close(fd);
+  }
+}
+
 /** Makes a directory and those above it. Node's own `recursive` never returns where nothing can be made, as in /proc. */
 function makeDirectory(path: string): void {
   try {

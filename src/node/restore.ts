@@ -7,7 +7,7 @@ import type { NodeAddress } from '../wire/address.ts';
 import { AppendFile } from './append-file.ts';
 import { DataDirectory } from './data-directory.ts';
 import { DataError } from './data-error.ts';
-import { DISK, FILE_MODE } from './file-system.ts';
+import { DISK, FILE_MODE, syncDirectory } from './file-system.ts';
 import { clusterOf } from './peers.ts';
 import { encodeRecord } from './record.ts';
 import { segmentPath } from './segment.ts';
@@ -61,7 +61,7 @@ export function restore({ backup, data, id, nodes }: RestoreOptions): Restored {
   rmSync(draft, { recursive: true, force: true });
   write(draft, file.loaded, nodes, { node: id, cluster, list });
   renameSync(draft, data);
-  new DataDirectory(DISK, data).syncDirectory(dirname(data));
+  syncDirectory(DISK, dirname(data));
   return { cluster, rev: state.rev, keys: state.size, hash: state.hash };
 }
 
