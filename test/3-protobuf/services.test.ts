@@ -209,25 +209,31 @@ describe('the health service', () => {
 });
 
 describe('connections over gRPC', () => {
-  it('have no more room than the others: those beyond are closed', async () => {
-    const node = await startNode(0, { grpcListen: LOCAL, mostConnections: 2 });
-    const lines = await LineClient.connect(node.address);
-    await lines.ask('ping');
-    const clients = [new GrpcClient(node.grpcAddress ?? ''), new GrpcClient(node.grpcAddress ?? '')];
-    const [first, second] = clients;
-    try {
-      expect((await first?.ask('Ping'))?.code).to.equal(0);
-      await eventually('the second has no connection', async () => {
-        const ended = await second?.ask('Ping', {}, { deadline: Date.now() + 2_000 });
-        return ended?.code === status.UNAVAILABLE || ended?.code === status.DEADLINE_EXCEEDED;
-      });
-      await eventually('the third is closed', async () => (await lines.ask('status')).connections === 2);
-    } finally {
-      for (const client of clients) client.close();
-      await lines.close();
-      await node.close();
-    }
-  });
+  const nodes = [{ id: 'n1', address: '127.0.0.1:1' }];
+  for (const [where, options] of [
+    ['an address of their own', { grpcListen: LOCAL }],
+    ['the address that nodes share with clients', { nodes, transport: 'grpc' }],
+  ] as const) {
+    it(`have no more room than the others at ${where}: those beyond are closed unheard`, async () => {
+      const node = await startNode(options.nodes ? 3 : 0, { ...options, mostConnections: 2 });
+      const lines = await LineClient.connect(node.address);
+      await lines.ask('ping');
+      const address = node.grpcAddress ?? node.address;
+      const [first, second] = [new GrpcClient(address), new GrpcClient(address)];
+      try {
+        expect((await first.ask('Ping')).code).to.equal(0);
+        for (let n = 0; n < 3; n += 1) expect((await second.ask('Ping')).code).to.equal(status.UNAVAILABLE);
+        await eventually('it is gone', async () => (await lines.ask('status')).connections === 2);
+        first.close();
+        await eventually('it has the room of the first', async () => (await second.ask('Ping')).code === 0);
+      } finally {
+        first.close();
+        second.close();
+        await lines.close();
+        await node.close();
+      }
+    });
+  }
 });
 
 describe('a call over gRPC', () => {

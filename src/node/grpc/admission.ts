@@ -22,12 +22,17 @@ export class Admission {
   /** When each began, the oldest first. */
   readonly #coming = new Map<ServerInterceptingCallInterface, number>();
   readonly #now: () => number;
+  readonly #hasRoom: (path: string, peer: string) => boolean;
 
-  constructor(now: () => number) {
+  /** `hasRoom`: whether a call of the method with this path may come from this peer; if not, its connection is cut. */
+  constructor(now: () => number, hasRoom: (path: string, peer: string) => boolean) {
     this.#now = now;
+    this.#hasRoom = hasRoom;
   }
 
-  readonly interceptor: ServerInterceptor = (_method, call) => {
+  readonly interceptor: ServerInterceptor = (method, call) => {
+    if (!this.#hasRoom(method.path, call.getPeer()))
+      return new ServerInterceptingCall(call, { start: () => {} });
     if (this.#coming.size >= MOST_COMING) {
       setImmediate(() => this.#end(call, BUSY));
       return new ServerInterceptingCall(call, { start: () => {} });

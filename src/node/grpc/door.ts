@@ -31,6 +31,8 @@ const KEEP_ALIVE = 60_000;
 const KEEP_ALIVE_PATIENCE = 20_000;
 /** Milliseconds that a shutdown waits for calls under way; the lines wait as long. */
 const PATIENCE = 3_000;
+/** The one call between nodes. */
+const CONVERSE = `/${RAFT_SERVICE}/Converse`;
 /** Milliseconds between two looks at the node's health. */
 const CHECK = 500;
 
@@ -58,7 +60,10 @@ export class GrpcServer implements GrpcGate {
   /** `hasPeers`: offers the service between nodes, too. */
   constructor(server: LineServer, hasPeers: boolean) {
     this.#server = server;
-    this.#admission = new Admission(() => server.now());
+    this.#admission = new Admission(
+      () => server.now(),
+      (path, peer) => this.#hasRoom(path, peer),
+    );
     this.#health = new Health(server);
     this.#grpc = new Server({
       'grpc.enable_channelz': 0,
@@ -97,6 +102,14 @@ export class GrpcServer implements GrpcGate {
     const read = (bytes: Buffer) => readRequest(method, bytes);
     const type = responseStream ? 'serverStream' : 'unary';
     this.#grpc.register(path, handle, (bytes: Buffer) => bytes, read, type);
+  }
+
+  /** A connection beyond the clients' number is for another node alone; whoever else asks on it is cut off. */
+  #hasRoom(path: string, peer: string): boolean {
+    const guest = this.#guests.get(peer);
+    if (guest?.isReserve !== true || path === CONVERSE) return true;
+    guest.cutOff();
+    return false;
   }
 
   #begun(call: Ending): void {
@@ -167,6 +180,7 @@ export class GrpcListener implements GrpcGate {
     this.#listener.on('connection', socket => {
       socket.on('error', error => server.log('%s', error.message));
       const guest = this.#server.adopt(socket);
+      if (guest.isReserve) guest.cutOff();
       if (!socket.destroyed) this.#grpc.take(guest);
     });
   }
