@@ -24,6 +24,9 @@ import { leaderOf, noLeader, notLeader } from './waiting.ts';
 /** Milliseconds between two looks at what has waited too long. */
 const SWEEP = 100;
 
+/** Milliseconds between two tries of a leader whose disk is full to have another lead. */
+const MAKE_WAY = 5_000;
+
 /** What a stage brings to the node that runs it: its number, and its wiring of the core. */
 export interface RaftStage {
   readonly number: number;
@@ -78,6 +81,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
   readonly #clock: Clock;
   readonly #tick: number;
   readonly #sweeper: { stop(): void };
+  #mayMakeWayAt = 0;
 
   constructor({
     id,
@@ -148,6 +152,7 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
     });
     this.#sweeper = clock.every(SWEEP, () => {
       this.#replicated.sweep();
+      this.#makeWay();
       this.#transfers.check();
       this.#membership.check();
       onContacts?.();
@@ -273,6 +278,16 @@ export class Replica implements Service, TransportListener<NodeMessage>, Storage
   /** Hands leadership over before this node stops; false when it does not lead, or nobody else could. */
   resign(): boolean {
     return this.core.state.role === 'leader' && this.#transfers.resign(to => this.#transport.isUp(to));
+  }
+
+  /** A leader whose disk is full can take on nothing more: who has all that it has, and so had room for it, can. */
+  #makeWay(): void {
+    const { isHandingOver, state } = this.core;
+    const now = this.#clock.now();
+    if (!this.#storage.isFull || state.role !== 'leader' || isHandingOver || now < this.#mayMakeWayAt) return;
+    const hasAll = (id: string) => state.progress.get(id)?.match === state.log.last.index;
+    if (this.#transfers.resign(id => hasAll(id) && this.#transport.isUp(id)))
+      this.#mayMakeWayAt = now + MAKE_WAY;
   }
 
   /** True while another node waits for what it asked here. */

@@ -43,6 +43,22 @@ function fullDisk(director: Director): void {
   director.recover();
 }
 
+/** The leader's disk is full, and no other: somebody else leads, and work goes on. */
+function fullDiskOfTheLeader(director: Director): void {
+  const { world } = director;
+  const leader = director.node(1);
+  director.start();
+  director.establish(leader);
+  leader.disk.room = 30;
+  const last = director.set(leader, '/a', 'on two disks');
+  director.done(last, 'a change that only the others have room for');
+  director.until(() => world.leader !== undefined && world.leader !== leader, 'another leads', 3_000);
+  director.done(director.set(leader, '/a', 'after'), 'a change sent to the node whose disk is full');
+  director.expect(leader.isRunning, 'the node whose disk is full runs on');
+  leader.disk.room = Number.POSITIVE_INFINITY;
+  director.recover();
+}
+
 /** The disk is full when a node is called by those that it has yet to remember: they wait, and it lives on. */
 function fullAtFirstContact(director: Director): void {
   director.start();
@@ -202,6 +218,7 @@ export const DISK_SCENARIOS: readonly Scenario[] = [
     size: 3,
     play: fullDisk,
   },
+  { name: 'a leader whose disk is full lets another lead', size: 3, play: fullDiskOfTheLeader },
   { name: 'a full disk does not end a node that meets others', size: 3, play: fullAtFirstContact },
   { name: 'a node ends when a sync fails', size: 3, play: failingSync },
   { name: 'the power may go in the first moments of a cluster', size: 3, play: firstMoments },
