@@ -47,7 +47,8 @@ export function endWithOutput(): void {
   });
 }
 
-/** `1 key`, `2 keys`, `1,000 keys`. */
+/** `1 key`, `2 keys`, `1,000 keys`. A locale would have to be loaded first, which takes longer than most verbs do. */
 export function count(number: number, one: string, many = `${one}s`): string {
-  return `${number.toLocaleString('en-US')} ${number === 1 ? one : many}`;
+  const grouped = String(number).replace(/\B(?=(?:\d{3})+$)/g, ',');
+  return `${grouped} ${number === 1 ? one : many}`;
 }
