@@ -26,7 +26,10 @@ const SWEEP = 20;
 const GRACE = 250;
 /** Milliseconds that a connection may take to open before the next address has its turn. */
 const DIAL_TIMEOUT = 1_000;
-/** Calls that leave at once: the node begins with them while their callers go on with the rest of the turn. */
+/**
+ * Reads that leave at once: the node begins with them while their callers go on with the rest of the turn. Changes wait for
+ * its end, since each piece of them would have to go through the log by itself.
+ */
 const PIECE = 64;
 /** Milliseconds without a word after which what may be sent twice is sent to another node. */
 const SILENCE = 2_000;
@@ -122,7 +125,7 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
 
   release(call: Call): void {
     this.#outbox.push(call);
-    if (this.#outbox.size === PIECE) this.#flush();
+    if (call.isSafe && this.#outbox.size === PIECE) this.#flush();
     else this.#planFlush();
   }
 
