@@ -1,4 +1,4 @@
-import type { Outcome } from '../wire/reply.ts';
+import { encodeReply, type Outcome } from '../wire/reply.ts';
 import { type Hash, hashOfBoth, hashOfNumbers, hashOfText } from './digest.ts';
 
 /** What a change came to, and what it was. */
@@ -88,7 +88,7 @@ export class Session {
 
   /** Remembers a result, in place of the one under the same `seq` if there is one. */
   keep(seq: number, { fingerprint, outcome }: Result): Kept {
-    const text = JSON.stringify(outcome);
+    const text = encodeReply(undefined, outcome); // as `JSON.stringify` has it, in half the time
     const hash = hashOfBoth(hashOfNumbers(this.id, seq), hashOfBoth(fingerprint, hashOfText(text)));
     const kept: Kept = { seq, fingerprint, outcome, characters: text.length, hash };
     const place = this.#placeOf(seq);
