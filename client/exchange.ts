@@ -1,6 +1,6 @@
 import type { Address } from '../src/wire/address.ts';
 import type { Success } from '../src/wire/reply.ts';
-import type { Call, Fields } from './call.ts';
+import { Call, type Fields } from './call.ts';
 import { type ClientError, localError, replyError } from './client-error.ts';
 import type { Dial, Link, LinkOwner, Reply } from './link.ts';
 import { Outbox } from './outbox.ts';
@@ -170,7 +170,21 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
     if (this.#outbox.isEmpty || this.#isClosed) return;
     const link = this.#link;
     if (link === undefined) this.#dialWhenDue(performance.now());
-    else if (link.isOpen) this.#outbox.sendTo(link);
+    else if (link.isOpen && this.#isTrusted(link)) this.#outbox.sendTo(link);
+  }
+
+  /**
+   * Whether a node may have what is to be sent. What could not be sent to another any more is for one that is known to
+   * answer: of several, a node that has not said a word yet is asked for one first.
+   */
+  #isTrusted(link: Link): boolean {
+    if (link.heardAt > 0 || this.#roster.isAlone || this.#outbox.isRepeatable) return true;
+    if (link.inFlight.size === 0) {
+      const flush = () => this.#planFlush();
+      const greeting = new Call({ op: 'ping', fields: {}, timeout: SILENCE, isOwn: true }, flush, flush);
+      this.#outbox.sendOne(greeting, link);
+    }
+    return false;
   }
 
   #dialWhenDue(now: number): void {

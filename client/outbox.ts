@@ -24,6 +24,11 @@ export class Outbox {
     return this.isEmpty && this.#paused.size === 0;
   }
 
+  /** Whether all that is to be sent now may be sent again, whatever becomes of it. */
+  get isRepeatable(): boolean {
+    return this.#queue.every(call => call.isRepeatable || call.isSettled);
+  }
+
   push(call: Call): void {
     this.#queue.push(call);
   }
@@ -50,14 +55,24 @@ export class Outbox {
     for (; at < queue.length && room > 0; at += 1) {
       const call = queue[at];
       if (call === undefined || call.isSettled) continue;
-      const id = call.isOwn ? this.ownId() : this.#nextId++;
-      const line = call.line(id, now);
+      const line = this.#lineOf(call, link, now);
       room -= line.length;
       text += line;
-      link.inFlight.set(id, call);
     }
     this.#queue = at === queue.length ? [] : queue.slice(at);
     if (text !== '') link.write(text);
+  }
+
+  /** Sends a request of our own before all that waits. */
+  sendOne(call: Call, link: Link): void {
+    link.write(this.#lineOf(call, link, performance.now()));
+  }
+
+  #lineOf(call: Call, link: Link, now: number): string {
+    const id = call.isOwn ? this.ownId() : this.#nextId++;
+    const line = call.line(id, now);
+    link.inFlight.set(id, call);
+    return line;
   }
 
   /** Takes out those whose pause is over. */
