@@ -4,8 +4,11 @@ import { openLines } from './line-callers.ts';
 import { openPromises, writeAll } from './promise-callers.ts';
 import type { Operation } from './requests.ts';
 
-/** How requests reach a server: written to sockets as ready-made lines, or through a client, a promise for each. */
-export type Way = 'lines' | 'raftline' | 'grpc' | 'etcd3';
+/**
+ * How requests reach a server: written to sockets as ready-made lines, or through a client, a promise for each.
+ * `unnumbered` is the client without a session.
+ */
+export type Way = 'lines' | 'raftline' | 'unnumbered' | 'grpc' | 'etcd3';
 
 /** What the load generator is told to do. */
 export interface Task {

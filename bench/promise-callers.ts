@@ -1,7 +1,7 @@
 import { Etcd3 } from 'etcd3';
 import { connect } from '../client/client.ts';
 import type { Histogram } from './histogram.ts';
-import type { Callers, Task } from './load.ts';
+import type { Callers, Task, Way } from './load.ts';
 import { keysOf, textOf } from './requests.ts';
 
 /** What both clients can do alike. */
@@ -18,13 +18,13 @@ function clientOf({ way, address }: Pick<Task, 'way' | 'address'>): PromiseClien
   const name = `${way} ${address}`;
   const known = clients.get(name);
   if (known !== undefined) return known;
-  const client = way === 'etcd3' ? etcd3(address) : raftline(way === 'grpc' ? `grpc://${address}` : address);
+  const client = way === 'etcd3' ? etcd3(address) : raftline(way, address);
   clients.set(name, client);
   return client;
 }
 
-function raftline(address: string): PromiseClient {
-  const client = connect(address);
+function raftline(way: Way, address: string): PromiseClient {
+  const client = connect(way === 'grpc' ? `grpc://${address}` : address, { session: way !== 'unnumbered' });
   return {
     get: async key => (await client.get(key)).value,
     set: (key, value) => client.set(key, value),
