@@ -43,7 +43,7 @@ export interface SnapshotCore {
   forsake(snapshot: Position): void;
   received(snapshot: Position, bytes: number): void;
   wants(snapshot: Position): boolean;
-  /** Whether the log has the entry that the snapshot ends with, and so what follows it. */
+  /** Whether the log on the disk has the entry that the snapshot ends with, and goes on; else it is to begin anew. */
   restore(snapshot: Position, configuration: Configuration): boolean;
 }
 

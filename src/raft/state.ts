@@ -286,7 +286,7 @@ export class State {
   /**
    * A snapshot that came from the leader stands for everything up to an entry; it is durable, and more than this node
    * has. Where the log has that very entry, what follows it stays; else nothing of the log can be of use (§7). Returns
-   * which it is.
+   * whether the log on the disk goes on, or is to begin anew.
    */
   restore(snapshot: Position, configuration: Configuration): boolean {
     const { index, term } = snapshot;
@@ -296,12 +296,14 @@ export class State {
     const fits = this.log.termAt(index) === term;
     const later = fits ? this.#configurations.filter(placed => placed.index > index) : [];
     this.#configurations.splice(0, Number.POSITIVE_INFINITY, { index, configuration }, ...later);
-    if (fits) {
-      this.log.compact(index);
-      this.#durable = Math.max(this.#durable, index);
-    } else {
-      this.log.restart(snapshot);
-      this.#unsaved = [];
+    // The disk may have yet to be told of that entry, and of what it replaces: then it keeps only what follows.
+    const firstUnsaved = this.#unsaved[0]?.index ?? Number.POSITIVE_INFINITY;
+    const goesOn = fits && firstUnsaved > index;
+    if (fits) this.log.compact(index);
+    else this.log.restart(snapshot);
+    this.#unsaved = fits ? this.#unsaved.filter(entry => entry.index > index) : [];
+    if (goesOn) this.#durable = Math.max(this.#durable, index);
+    else {
       for (const saving of this.#saving) saving.last = index;
       this.#durable = index;
       this.#begins = snapshot;
@@ -310,7 +312,7 @@ export class State {
     this.#commit = index;
     this.#handed = index;
     this.#reconfigure();
-    return fits;
+    return goesOn;
   }
 
   /** Before configurations go: keeps in mind whether one that is committed had this node as a member. */

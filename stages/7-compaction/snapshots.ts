@@ -111,8 +111,8 @@ export class Snapshots {
   }
 
   /**
-   * A snapshot that came is durable here, and takes the place of what this node has. Returns whether the log has the
-   * entry that it ends with, and so goes on.
+   * A snapshot that came is durable here, and takes the place of what this node has. Returns whether the log on the
+   * disk goes on, since it has the entry that the snapshot ends with; else it is to begin anew.
    */
   restore(snapshot: Position, configuration: Configuration): boolean {
     const isContinued = this.#state.restore(snapshot, configuration);

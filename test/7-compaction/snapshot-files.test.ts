@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { DataError } from '../../src/node/data-error.ts';
+import { State } from '../../src/raft/state.ts';
 import { FaultyDisk } from '../4-log-replication/journal-faults.ts';
 import {
   type Bench,
@@ -12,7 +13,16 @@ import {
   texts,
   turn,
 } from '../4-log-replication/journal-kit.ts';
-import { compact, flip, keyedEntries, snapshotsIn, stateAt, stateOf, writeSnapshot } from './snapshot-kit.ts';
+import {
+  compact,
+  flip,
+  keyedEntries,
+  MEMBERS,
+  snapshotsIn,
+  stateAt,
+  stateOf,
+  writeSnapshot,
+} from './snapshot-kit.ts';
 
 const scratch = new Scratch();
 afterEach(() => scratch.clean());
@@ -246,19 +256,22 @@ describe('snapshots on the disk', () => {
 
 describe('snapshots that come from another node', () => {
   /** The lines of a snapshot of an index, and its hash. */
-  async function linesOf(index: number): Promise<{ readonly lines: string[]; readonly hash: string }> {
+  async function linesOf(
+    index: number,
+    term = 1,
+  ): Promise<{ readonly lines: string[]; readonly hash: string }> {
     const path = scratch.directory();
     const bench = await scratch.open(path);
-    const extent = await writeSnapshot(bench, { index, term: 1 });
+    const extent = await writeSnapshot(bench, { index, term });
     if (extent === undefined) throw new Error('not written');
-    const text = readFileSync(join(path, 'snapshots', `${index}-1.ndjson`), 'utf8');
+    const text = readFileSync(join(path, 'snapshots', `${index}-${term}.ndjson`), 'utf8');
     return { lines: text.trimEnd().split('\n'), hash: extent.hash };
   }
 
-  async function receive(bench: Bench, index: number): Promise<void> {
-    const { lines, hash } = await linesOf(index);
+  async function receive(bench: Bench, index: number, term = 1): Promise<void> {
+    const { lines, hash } = await linesOf(index, term);
     const { snapshots } = bench.storage;
-    const incoming = snapshots.receive({ index, term: 1 }, hash);
+    const incoming = snapshots.receive({ index, term }, hash);
     if (incoming === undefined) throw new Error('no room');
     for (const line of lines) incoming.take([line]);
     expect(incoming.loaded?.state.hash).to.equal(stateAt(index).hash);
@@ -281,6 +294,41 @@ describe('snapshots that come from another node', () => {
     const again = await scratch.open(path);
     expect(again.opened.recovered.base).to.deep.equal({ index: 50, term: 1 });
     expect(stateOf(again).hash).to.equal(stateAt(60).hash);
+  });
+
+  it('take the place of entries that the disk has yet to be told of, and those behind them stay', async () => {
+    const path = scratch.directory();
+    const bench = await scratch.open(path);
+    const votes = { term: 2, vote: null };
+    const old = keyedEntries(1, 20);
+    await bench.durable(bench.write({ ballot: votes, entries: old, commit: 10 }));
+    const base = { index: 0, term: 0 };
+    const state = new State({
+      id: 'n1',
+      configuration: MEMBERS,
+      ballot: votes,
+      base,
+      entries: old,
+      commit: 10,
+    });
+    state.take();
+    // The leader of term 2 replaces what was never committed; before the turn ends, a snapshot of its is on the disk.
+    state.truncate(16);
+    state.append(keyedEntries(16, 40, 2));
+    const snapshot = { index: 30, term: 2 };
+    await receive(bench, snapshot.index, snapshot.term);
+    if (state.restore(snapshot, MEMBERS)) bench.storage.compact(snapshot, bench.storage.snapshots.keepsFrom);
+    const { begins, entries, commit = 0 } = state.take();
+    await bench.durable(bench.write({ ...(begins && { begins }), entries, commit }));
+    expect(bench.storage.extent).to.include({ first: 31, last: 40 });
+    await bench.close();
+    const again = await scratch.open(path);
+    const { recovered } = again.opened;
+    expect(again.warnings).to.deep.equal([]);
+    expect(recovered).to.deep.include({ base: snapshot, snapshot, commit: 30 });
+    expect(recovered.entries.map(({ index, term }) => [index, term])).to.deep.equal(
+      Array.from({ length: 10 }, (_, at) => [31 + at, 2]),
+    );
   });
 
   it('count although the node ended before the log could begin anew, which it then does and says', async () => {
