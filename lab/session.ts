@@ -43,9 +43,9 @@ export class Session {
 
   async #execute(line: string): Promise<string> {
     const [, id, rest = ''] = /^@(\S*)\s*(.*)$/s.exec(line) ?? [];
-    if (id !== undefined) return this.#tell(this.#cluster.node(id), rest);
+    if (id !== undefined) return this.#tell(this.#cluster.node(id), uncommented(rest));
     if (line.startsWith('{')) return this.#tell(this.#favourite, line);
-    return this.#command(withoutComment(line).trim());
+    return this.#command(uncommented(line));
   }
 
   async #command(line: string): Promise<string> {
@@ -116,6 +116,11 @@ export class Session {
     const candidates = before === '' ? first : before.startsWith('@') ? Object.keys(KV_VERBS) : ids;
     return [candidates.filter(each => each.startsWith(word)).map(each => `${each} `), word];
   }
+}
+
+/** What a line asks, without the comment that ends it. JSON goes to the node as it is. */
+function uncommented(line: string): string {
+  return line.startsWith('{') ? line : withoutComment(line).trim();
 }
 
 function names(): string[] {

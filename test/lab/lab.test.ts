@@ -48,6 +48,14 @@ describe('raftline lab', () => {
       await program.nodesAreGone();
     });
 
+    it('passes over the comment that ends a line, whoever the line is for', async () => {
+      const program = await lab(['0']);
+      await program.answers('ping   # whoever can be reached', /n1 .*"pong":true/);
+      await program.answers('@n1 status   # this very node', /n1 .*"role":"single"/);
+      await program.answers('@n1 set /a "b # c"   # not within quotes', /n1 .*"mod":1/);
+      await program.answers('@n1 {"op":"get","key":"/a # b"}', /n1 .*"key":"\/a # b"/);
+    });
+
     it('prints a line for nc that works', async () => {
       const program = await lab(['0']);
       const [, text = '', host = '', port = ''] =
