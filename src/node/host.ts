@@ -18,7 +18,7 @@ export interface Core {
   stored(mark: number): void;
   linkUp(peer: string): void;
   ready(): Ready;
-  /** From stage 5: whether a leader was answered by a majority when it last counted. */
+  /** At stage 5 alone: whether the leader was answered by a majority when it last counted. Later ones that were not give up. */
   readonly hasQuorum?: boolean;
   /** From stage 6: leadership is being handed over, and nothing may be proposed meanwhile. */
   readonly isHandingOver?: boolean;

@@ -3,7 +3,7 @@ import type { Ballot, Entry, Position } from '../raft/entry.ts';
 
 /** What one turn has to remember, in the order in which it must become durable: the ballot before the entries. */
 export interface Batch {
-  /** Counts the batches of a node, from 1. */
+  /** Counts the batches that have something to make durable; one of a commit index alone has the number of the last. */
   readonly mark: number;
   readonly ballot: Ballot | undefined;
   /** The log begins anew behind a snapshot that is on the disk: what it held does not fit (§7). */

@@ -58,7 +58,7 @@ export class Heartbeats {
     return this.#hasQuorum;
   }
 
-  /** Begins to lead, or to follow: what was asked of the former leader is asked anew by whoever wants it. */
+  /** Begins to lead: what this node was asked when it led before is asked anew by whoever still wants it. */
   reset(): void {
     this.#sinceRound = this.#timing.heartbeatTicks;
     this.#sinceCount = 0;

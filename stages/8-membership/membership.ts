@@ -43,8 +43,8 @@ interface Waiting {
  *
  * New nodes come in as learners, which are sent the log and count for nothing. They become voters only when they
  * keep up (thesis §4.2.1), so that nobody's commits wait for them. A leader that is not in the new set leads until
- * that set is committed, without counting itself, and then hands over (§4.2.2 of the thesis). Whoever is removed
- * is sent the log a little longer, until it knows; from then on it asks for no votes (§4.2.3).
+ * that set is committed, without counting itself, and then hands over (thesis §4.2.2). Whoever is removed
+ * is sent the log a little longer, until it knows; from then on it asks for no votes, and disturbs nobody (thesis §4.2.3).
  */
 export class Membership {
   readonly #state: State;

@@ -214,7 +214,7 @@ describe('stage 4: the rules of the paper for the leader', () => {
     expect(server.state.progress.get('n2')).to.include({ next: 4, match: 3, mode: 'stream' });
   });
 
-  it('sends one message at a time until it knows where the logs agree, then without waiting (thesis §10.2.1)', () => {
+  it('sends one message at a time until it knows where the logs agree, then without waiting (thesis §10.2.2)', () => {
     const server = new Server([1]).lead();
     expect(server.sent('n2')).to.have.length(1);
     server.propose();
