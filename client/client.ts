@@ -280,7 +280,7 @@ export class Client {
     return this.request('help', {}, options) as Promise<HelpReply>;
   }
 
-  /** Any operation of the protocol, with its fields as PROTOCOL has them. */
+  /** Any operation of the protocol, with its fields as they stand in a line; `help` lists them. */
   request(op: string, fields: Fields = {}, options: CallOptions = {}): Promise<Success> {
     return this.#submit(op, fields, options, false) as Promise<Success>;
   }

@@ -5,7 +5,7 @@ import { Fifo } from './fifo.ts';
 import { isOutOfRoom } from './verdicts.ts';
 
 /**
- * The results that a node remembers for a session (PROTOCOL): with more numbers between the first change that is not
+ * As many results as a node remembers for a session: with more numbers between the first change that is not
  * answered and the last, that first one could not be asked for again.
  */
 const WINDOW = 1_024;

@@ -2,7 +2,7 @@ import type { Success } from '../src/wire/reply.ts';
 import type { Call, Fields } from './call.ts';
 import type { ClientError } from './client-error.ts';
 
-/** What a node pushes for a request that asked for a stream, such as an event of a watch, as PROTOCOL has it. */
+/** What a node pushes for a request that asked for a stream, such as an event of a watch, as it stands in the line. */
 export interface Push {
   readonly watch: number;
   readonly [field: string]: unknown;

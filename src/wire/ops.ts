@@ -46,7 +46,7 @@ export const COMMON_FIELDS = { timeout: positive, forward: flag };
 const onceFields = { session: fromStage(6, positive), seq: fromStage(6, positive) };
 
 /**
- * Every operation, as PROTOCOL's table has it: what the parser checks, what `help` prints, what the tests
+ * Every operation of the line protocol: what the parser checks, what `help` prints, what the tests
  * generate wrong requests from. The handlers' request types are derived from it.
  */
 export const OPS = {

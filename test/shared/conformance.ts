@@ -26,7 +26,7 @@ export interface Conforming {
 let rooms = 0;
 
 /**
- * What PROTOCOL §1 promises of the operations of a stage, asked over TCP of one node. It
+ * What the line protocol promises of the operations of a stage, asked over TCP of one node. It
  * takes the numbers of revisions as they come, so that it may run against a node in use.
  */
 export function conformance({ name, stage, start, exceptions = {} }: Conforming): void {

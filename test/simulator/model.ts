@@ -78,7 +78,7 @@ const MOST_RESULTS = 1_024;
 const SESSION_TTL = 3_600;
 
 /**
- * The store as PROTOCOL describes it, written a second time and as plainly as can be, with all of its past: what the
+ * The store as the line protocol promises it, written a second time and as plainly as can be, with all of its past: what the
  * real one is held against.
  */
 export class Model {

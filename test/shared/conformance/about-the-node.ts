@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { eventually } from '../cluster.ts';
 import { expectRefusal, type Subject } from './subject.ts';
 
-/** The stage from which PROTOCOL §1 promises each operation. */
+/** The stage from which each operation is promised. */
 const FROM_STAGE: Readonly<Record<string, number>> = {
   ...{ help: 0, hello: 0, ping: 0, status: 0, quit: 0, get: 0, set: 0, remove: 0, list: 0 },
   ...{ txn: 4, watch: 4, unwatch: 4, members: 4, hash: 4 },

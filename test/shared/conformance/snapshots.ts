@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { decodeRecord } from '../../../src/node/record.ts';
 import { expectRefusal, type Subject, setAll } from './subject.ts';
 
-/** What PROTOCOL §1 promises of `snapshot` and `backup`. */
+/** What the line protocol promises of `snapshot` and `backup`. */
 export function snapshots({ connect, room }: Subject): void {
   describe('snapshots and backups', () => {
     it('compact the log of the node asked now, save for a tail, and say what stands for it', async () => {

@@ -30,7 +30,7 @@ const integer = (sample: string) => /^-?[01]$/.test(sample);
 const list = (sample: string) => sample.startsWith('[');
 const object = (sample: string) => sample.startsWith('{');
 
-/** Which samples each field of PROTOCOL §1 could rightly hold. These are not sent: some of them would be obeyed. */
+/** Which samples each field of a request could rightly hold. These are not sent: some of them would be obeyed. */
 const RIGHT: Readonly<Record<string, (sample: string) => boolean>> = {
   ...{ key: filled, value: text, prefix: text, after: text, read: () => false, to: filled },
   ...{ prev: boolean, values: boolean, forward: boolean, cluster: boolean, force: boolean },
