@@ -382,7 +382,9 @@ export class State {
       this.#commit > this.#handed ||
       this.#messages.length > 0 ||
       this.#answers.length > 0 ||
-      this.#reads.length > 0
+      this.#reads.length > 0 ||
+      this.#pieces.length > 0 ||
+      this.#begins !== undefined
     );
   }
 

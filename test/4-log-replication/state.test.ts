@@ -57,6 +57,17 @@ describe('stage 4: what no chapter may break', () => {
     expect(state.commit).to.equal(2);
   });
 
+  it('a piece of a snapshot alone is reason enough for a turn', () => {
+    const state = new State(beginning());
+    state.take();
+    expect(state.isReady).to.equal(false);
+    const piece = { lastIndex: 9, lastTerm: 3, offset: 0, piece: [], bytes: 0, hash: '' };
+    state.receive({ type: 'install', term: 3, ...piece });
+    expect(state.isReady).to.equal(true);
+    expect(state.take().pieces).to.have.length(1);
+    expect(state.isReady).to.equal(false);
+  });
+
   it('whoever it has to do with may be called anything', () => {
     const configuration = membersOf(['n2', '__proto__', 'constructor']);
     const { contacts } = new State(beginning({ configuration }));
