@@ -1,3 +1,4 @@
+import { bestSuccessor } from '../raft/progress.ts';
 import { failure } from '../wire/errors.ts';
 import type { RequestOf } from '../wire/ops.ts';
 import { failed } from '../wire/reply.ts';
@@ -29,7 +30,7 @@ export class Transfers {
   transfer({ to: wanted }: RequestOf<'transfer-leader'>, responder: Responder): void {
     const { core, addressOf, wake } = this.#options;
     const { id, quorum } = core.state;
-    const to = wanted ?? this.#furthest();
+    const to = wanted ?? this.#best();
     if (to === undefined || !quorum.has(to)) {
       const voters = quorum.voters.join(', ');
       const words =
@@ -49,21 +50,17 @@ export class Transfers {
 
   /** Begins to hand over to the best voter of those that can be reached, for nobody in particular; false when there is none. */
   resign(isUp: (id: string) => boolean): boolean {
-    const to = this.#furthest(isUp);
+    const to = this.#best(isUp);
     if (to === undefined) return false;
     this.#options.core.transfer?.(to);
     this.#options.wake();
     return true;
   }
 
-  /** The voter that needs least to catch up, among those that answer. */
-  #furthest(isFit: (id: string) => boolean = () => true): string | undefined {
+  /** The best of the other voters, or of those that are fit. */
+  #best(isFit: (id: string) => boolean = () => true): string | undefined {
     const { progress, quorum } = this.#options.core.state;
-    const voters = [...progress].filter(([id]) => quorum.has(id) && isFit(id));
-    const [best] = voters.sort(
-      ([, a], [, b]) => Number(b.isActive) - Number(a.isActive) || b.match - a.match,
-    );
-    return best?.[0];
+    return bestSuccessor(progress, id => quorum.has(id) && isFit(id));
   }
 
   #leads(id: string) {

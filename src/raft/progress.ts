@@ -9,6 +9,18 @@ export interface Transfer {
   retries: number;
 }
 
+/** Of those who may lead, the one to hand leadership to: who answers comes first, then who needs least to catch up. */
+export function bestSuccessor(
+  progress: ReadonlyMap<string, Progress>,
+  mayLead: (id: string) => boolean,
+): string | undefined {
+  const candidates = [...progress].filter(([id]) => mayLead(id));
+  const [best] = candidates.sort(
+    ([, a], [, b]) => Number(b.isActive) - Number(a.isActive) || b.match - a.match,
+  );
+  return best?.[0];
+}
+
 /** What a leader knows of one other node's log, and how it sends to it. */
 export class Progress {
   /** The highest index known to be replicated and durable there. */

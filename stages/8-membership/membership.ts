@@ -5,7 +5,7 @@ import {
   jointConfiguration,
 } from '../../src/raft/configuration.ts';
 import type { Obstacle } from '../../src/raft/obstacle.ts';
-import { Progress } from '../../src/raft/progress.ts';
+import { bestSuccessor, Progress } from '../../src/raft/progress.ts';
 import type { State } from '../../src/raft/state.ts';
 import type { Timing } from '../../src/raft/timing.ts';
 import type { Replication } from '../4-log-replication/replication.ts';
@@ -158,11 +158,8 @@ export class Membership {
     if (this.#isRetiring) return;
     this.#isRetiring = true;
     const { progress, quorum } = this.#state;
-    const voters = [...progress].filter(([id]) => quorum.has(id));
-    const [best] = voters.sort(
-      ([, a], [, b]) => Number(b.isActive) - Number(a.isActive) || b.match - a.match,
-    );
-    if (best !== undefined) this.#election.transfer(best[0]);
+    const successor = bestSuccessor(progress, id => quorum.has(id));
+    if (successor !== undefined) this.#election.transfer(successor);
   }
 
   /** At the leader, when all of a turn has been sent: one that is not in the new set goes, once its successor is asked to stand. */
