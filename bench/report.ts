@@ -40,7 +40,7 @@ function ratio(number: number): string {
 const range = ({ least, most }: Spread) => `${ratio(least)}…${ratio(most)}`;
 
 /** How a load comes, in words. */
-export function describeLoad({ callers, depth, share }: Load): string {
+function describeLoad({ callers, depth, share }: Load): string {
   if (share !== undefined) return `${callers} callers, at a rate`;
   if (depth > 1) return `${callers} × ${depth} pipelined`;
   return `${callers} caller${callers === 1 ? '' : 's'}`;

@@ -35,7 +35,7 @@ function natureOf(op: string): Nature {
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** The body of a request's line: its fields as JSON, without the opening brace. */
-export function bodyOf(op: string, fields: Fields): string {
+function bodyOf(op: string, fields: Fields): string {
   if (fields.id !== undefined || fields.op !== undefined || fields.timeout !== undefined) {
     const own = ['id', 'op', 'timeout'].find(name => fields[name] !== undefined);
     throw localError('BAD_REQUEST', `"${own}" is not a field to give: the client fills it in`, { op });

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
 /** Milliseconds after which a node says at the latest that something has arrived from another. */
-export const RECEIPT_DELAY = 250;
+const RECEIPT_DELAY = 250;
 /** Milliseconds between two looks at whether a node still receives what it is sent. */
 const LOOK = 250;
 /** Milliseconds without a receipt after which what was sent there counts as lost. */

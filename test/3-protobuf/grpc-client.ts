@@ -78,7 +78,7 @@ export function methodOf(name: string): Method {
   return method;
 }
 
-export function endedBy(error: ServiceError): Ended {
+function endedBy(error: ServiceError): Ended {
   const { code, details, metadata } = error;
   const failure = failureIn(details, name => metadata.get(name)[0]?.toString());
   return { reply: { ok: false, ...(failure && { error: failure }) }, code, details };

@@ -24,7 +24,7 @@ export function stateAt(index: number, term: (index: number) => number = () => 1
 }
 
 /** An entry that sets one of twenty keys. */
-export function keyed(index: number, term = 1): Entry {
+function keyed(index: number, term = 1): Entry {
   const command: ChangeRequest = { op: 'set', key: `/${index % 20}`, value: `${index} in ${term}` };
   return { index, term, command, size: 60 };
 }

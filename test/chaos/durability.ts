@@ -75,7 +75,7 @@ export function change(wire: Wire, mark: string): Promise<Answer> {
 }
 
 /** With every sync 200 ms slower no change is acknowledged sooner, and no follower answers sooner. */
-export async function slowSyncs(options: DurabilityOptions, nodes: number): Promise<void> {
+async function slowSyncs(options: DurabilityOptions, nodes: number): Promise<void> {
   options.say(`${nodes} nodes: every fsync takes ${SLOW} ms longer`);
   const { verdicts } = options;
   await withWorld(options, `slow-${nodes}`, nodes, async (world, leader) => {
@@ -110,7 +110,7 @@ export async function slowSyncs(options: DurabilityOptions, nodes: number): Prom
 }
 
 /** With every sync failing nothing is acknowledged, and every node ends with a status that says so. */
-export async function failingSyncs(options: DurabilityOptions, nodes: number): Promise<void> {
+async function failingSyncs(options: DurabilityOptions, nodes: number): Promise<void> {
   options.say(`${nodes} nodes: every fsync fails`);
   const { verdicts } = options;
   await withWorld(options, `failing-${nodes}`, nodes, async world => {
@@ -131,12 +131,7 @@ export async function failingSyncs(options: DurabilityOptions, nodes: number): P
 }
 
 /** Where fsync fails from the beginning a node does not come to listen. */
-export async function failingFromTheBeginning({
-  stage,
-  folder,
-  verdicts,
-  say,
-}: DurabilityOptions): Promise<void> {
+async function failingFromTheBeginning({ stage, folder, verdicts, say }: DurabilityOptions): Promise<void> {
   say('1 node, on a disk on which fsync has never worked');
   const node = await soleNode(stage, join(folder, 'never'), { orders: { failing: true } });
   const outcome = await node.start().then(
@@ -148,7 +143,7 @@ export async function failingFromTheBeginning({
 }
 
 /** What the system was asked for, in order, as strace saw it: with a vote in between. */
-export async function tracedCalls(options: DurabilityOptions, nodes: number): Promise<void> {
+async function tracedCalls(options: DurabilityOptions, nodes: number): Promise<void> {
   options.say(`${nodes} nodes under strace`);
   const { verdicts, folder } = options;
   await withWorld(options, `traced-${nodes}`, nodes, async (world, leader) => {

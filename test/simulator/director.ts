@@ -240,7 +240,7 @@ export class Director {
 }
 
 /** Whether a node leads and knows all that was committed before. */
-export function isEstablished({ raft }: SimNode): boolean {
+function isEstablished({ raft }: SimNode): boolean {
   return (
     raft?.state.role === 'leader' && raft.state.commit >= raft.state.leadsFrom && raft.state.leadsFrom > 0
   );
