@@ -13,7 +13,10 @@ others; backup takes everything as of one moment.
 
   raftline export /app/ > app.ndjson
   raftline export | jq -r .key`,
-  flags: { ...PROGRESS_FLAG, json: { type: 'boolean', about: 'as without: all that it prints is JSON' } },
+  flags: {
+    ...PROGRESS_FLAG,
+    json: { type: 'boolean', about: 'makes no difference: all that it prints is JSON' },
+  },
   words: [0, 1],
   async perform({ words: [prefix = ''], flags }, { client, signal }) {
     const progress = new Progress(flags.progress === true);

@@ -233,8 +233,8 @@ export const log: Verb = {
   about: "prints a node's log, terms and commit points, running or stopped",
   usage: 'log --data DIR [--from N] [--json]',
   details: `One line for each record, in the order in which they were written: an entry with an index that came before replaces
-that entry and all after it. Where a snapshot stands for its beginning, it says so, and prints what is left; --from shows
-what is still on the disk of the rest. It only reads, so a running node is not disturbed. Where a node would not start,
+that entry and all after it. Where a snapshot stands for its beginning, it says so, and prints what follows; with --from it
+also prints what the disk still has of what came before. It only reads, so a running node is not disturbed. Where a node would not start,
 since something is damaged or missing, it says at the end what serve would say, and exits with 1.
 
 With --json it prints the JSON text of each record: [index, term, command], {"commit": index}, or {"begin": [index,

@@ -158,7 +158,7 @@ export const elect = clientVerb({
   hasSession: true,
   about: 'stands for election, and leads until Ctrl-C',
   usage: 'elect NAME VALUE',
-  details: `Waits until nobody before it leads, says so, and leads until Ctrl-C; VALUE is what others read of it, under
+  details: `Waits until nobody before it leads, says so, and leads until Ctrl-C; others find VALUE under
 /elections/NAME/. Exits with 3 when the leadership is lost, since no node could be reached in time.
 
   raftline elect scheduler "$(hostname)"`,
