@@ -8,7 +8,7 @@ import type { Install } from '../raft/messages.ts';
 import type { State } from '../raft/state.ts';
 import { failure } from '../wire/errors.ts';
 import { failed } from '../wire/reply.ts';
-import { logger } from './log.ts';
+import { logger } from './logger.ts';
 import type { Responder } from './server.ts';
 import { shuttingDown } from './waiting.ts';
 

@@ -3,7 +3,7 @@ import split2 from 'split2';
 import type { Parcel } from '../ports/transport.ts';
 import { type NodeAddress, parseAddress } from '../wire/address.ts';
 import type { Handshake } from './handshake.ts';
-import { logger } from './log.ts';
+import { logger } from './logger.ts';
 import { sendSoon } from './loop-end.ts';
 import { textOf } from './parcel.ts';
 import type { Dial, LinkEvents, PeerLink } from './peers.ts';

@@ -5,7 +5,7 @@ import { type Failure, failure } from '../wire/errors.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
 import { entryOf } from '../wire/table.ts';
 import { type Acquaintance, changed, greeting, type Handshake, misdialled, unknown } from './handshake.ts';
-import { logger } from './log.ts';
+import { logger } from './logger.ts';
 import { ParcelReader } from './parcel.ts';
 
 /** Milliseconds for which a node that is a member no more may still answer what it was asked, and be answered. */

@@ -8,7 +8,7 @@ import type { Client } from './client.ts';
 import { Connection } from './connection.ts';
 import { descriptorsLeft } from './descriptors.ts';
 import { Guest } from './guest.ts';
-import { logger } from './log.ts';
+import { logger } from './logger.ts';
 import { sendSoon } from './loop-end.ts';
 import { Newcomer } from './newcomer.ts';
 import type { PeerConnection, PeerSession } from './peers.ts';

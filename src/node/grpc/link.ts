@@ -13,7 +13,7 @@ import type { NodeAddress } from '../../wire/address.ts';
 import { failureIn } from '../../wire/grpc-status.ts';
 import type { Message } from '../../wire/messages.ts';
 import type { Handshake } from '../handshake.ts';
-import { logger } from '../log.ts';
+import { logger } from '../logger.ts';
 import type { Dial, LinkEvents, PeerLink } from '../peers.ts';
 import { FIRST_WAIT, LONGEST_WAIT, Tries } from '../tries.ts';
 import { MOST_MESSAGE } from './limits.ts';

@@ -1,6 +1,6 @@
 import type { Parcel } from '../../ports/transport.ts';
 import type { Message } from '../../wire/messages.ts';
-import { logger } from '../log.ts';
+import { logger } from '../logger.ts';
 import { sendSoon } from '../loop-end.ts';
 import { encodeParcel, type PeerMessages } from './peer-messages.ts';
 

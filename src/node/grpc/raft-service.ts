@@ -4,7 +4,7 @@ import { failure } from '../../wire/errors.ts';
 import type { Message } from '../../wire/messages.ts';
 import type { Outcome } from '../../wire/reply.ts';
 import type { Guest } from '../guest.ts';
-import { logger } from '../log.ts';
+import { logger } from '../logger.ts';
 import type { PeerConnection, PeerSession } from '../peers.ts';
 import type { PeerGate } from '../server.ts';
 import { Outbox } from './outbox.ts';
