@@ -10,8 +10,6 @@ import { FIRST_STAGE_WITH_DATA, STAGES } from '../../stages/stages.ts';
 import { isAlive, LabProgram, Program, until } from './processes.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-/** The smallest stage whose nodes make a cluster. */
-const CLUSTERED = 2;
 
 describe('raftline lab', () => {
   const started: LabProgram[] = [];
@@ -281,14 +279,6 @@ describe('raftline lab', () => {
   }
 
   describe('with a cluster', () => {
-    before(function () {
-      if (STAGES.some(stage => stage.number === CLUSTERED)) return;
-      this.test?.parent?.eachTest(test => {
-        test.title += ` (waits for stage ${CLUSTERED})`;
-      });
-      this.skip();
-    });
-
     it('shows a row for each node, and kills and restarts them one by one', async () => {
       const program = await lab(['2', '--nodes', '3']);
       expect(program.nodes.map(node => node.id)).to.deep.equal(['n1', 'n2', 'n3']);
