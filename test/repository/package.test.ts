@@ -50,7 +50,7 @@ describe('the package', function () {
 
   it('holds what it needs, and neither tests nor sources nor notes of the compiler', () => {
     const wanted =
-      /^(package\.json|LICENSE|README\.md|ROADMAP\.md|stages\/[^/]+\/README\.md|proto\/.*\.proto)$/;
+      /^(package\.json|LICENSE|(?:README|ROADMAP|PROTOCOL)\.md|stages\/[^/]+\/README\.md|proto\/.*\.proto)$/;
     const built = /^dist\/(bin|client|lab|src|stages)\/.*\.(js|js\.map|d\.ts)$/;
     expect(files.filter(file => !wanted.test(file) && !built.test(file))).to.deep.equal([]);
     expect(files).to.include.members(['dist/bin/raftline.js', 'dist/client/client.d.ts', 'LICENSE']);
