@@ -55,6 +55,8 @@ export class CoreCluster {
   readonly #history: Entry[] = [];
   readonly #readsFrom = new Map<string, number>();
   #campaigns = 0;
+  /** A snapshot that has come whole is on the disk only when the node's next turn begins, behind what has come for it. */
+  installsLate = false;
   /** Called with every message that a node sends, delivered or not. */
   onSent: (from: string, envelope: Envelope) => void = () => {};
 
@@ -361,6 +363,7 @@ export class CoreCluster {
   #turn(id: string): void {
     const node = this.#node(id);
     const core = this.core(id);
+    this.#install(node);
     for (let isDone = false; !isDone; ) {
       const ready = core.ready();
       for (const envelope of ready.messages) {
@@ -380,7 +383,7 @@ export class CoreCluster {
         this.#history[entry.index - 1] = entry;
       }
       for (const piece of ready.pieces) this.#take(node, piece);
-      this.#install(node);
+      if (!this.installsLate) this.#install(node);
       for (const grant of ready.reads) this.#grant(node, grant);
       const isSynced = !node.isSyncing || !node.disk.isPending;
       isDone = isSynced && ready.pieces.length === 0;
@@ -404,7 +407,7 @@ export class CoreCluster {
     const snapshot = this.#snapshots.get(incoming.index);
     if (snapshot === undefined || snapshots?.wants(incoming) !== true) return;
     node.disk.keep(snapshot);
-    snapshots.restore(snapshot, snapshot.configuration);
+    if (snapshots.restore(snapshot, snapshot.configuration)) node.disk.committed(snapshot.index);
     node.applied = this.#history.slice(0, snapshot.index);
   }
 

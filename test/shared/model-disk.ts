@@ -60,9 +60,12 @@ export class ModelDisk {
   #durable: Durable;
   #mark = 0;
   #pending: Ready[] = [];
+  /** What it was told to be committed, durably or not: nothing up to there may be replaced. */
+  #committed: number;
 
   constructor(durable: Durable) {
     this.#durable = durable;
+    this.#committed = durable.commit;
   }
 
   get durable(): Durable {
@@ -75,7 +78,17 @@ export class ModelDisk {
 
   /** Takes a turn's batch in, with the answers that wait for it. */
   write(ready: Ready): void {
+    const { begins, entries, commit = 0 } = ready;
+    this.committed(begins?.index ?? 0);
+    const first = entries[0]?.index ?? Number.POSITIVE_INFINITY;
+    if (first <= this.#committed) throw new Error(`entry ${first} would replace a committed one on the disk`);
+    this.committed(commit);
     this.#pending.push(ready);
+  }
+
+  /** Everything up to an index is committed. */
+  committed(index: number): void {
+    this.#committed = Math.max(this.#committed, index);
   }
 
   /** Makes the oldest batches durable; returns the mark reached and the answers that may leave. */
@@ -121,5 +134,6 @@ export class ModelDisk {
   crash(): void {
     this.#pending = [];
     this.#mark = 0;
+    this.#committed = Math.max(this.#durable.commit, this.#durable.snapshot?.index ?? 0);
   }
 }

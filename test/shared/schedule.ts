@@ -74,6 +74,7 @@ class Schedule {
       timing: { ...DEFAULT_TIMING, heartbeatTicks: 1, electionTicks: 3 },
       ...options,
     });
+    this.cluster.installsLate = this.#random.below(2) === 0;
   }
 
   run(steps: number): void {
@@ -83,6 +84,7 @@ class Schedule {
   /** Ends all faults and lets time pass, until a leader's new command is applied everywhere. */
   settle(): void {
     const { cluster } = this;
+    cluster.installsLate = false;
     cluster.heal();
     for (const id of cluster.ids) {
       if (!cluster.isRunning(id)) cluster.restart(id);
