@@ -128,6 +128,8 @@ export class Log {
   /** Entries of a range that is in memory. */
   range(from: number, to: number): Entry[] {
     const first = this.firstCached;
+    if (from < first)
+      throw new Error(`broken invariant: entry ${from} is not in memory, whose first is ${first}`);
     return this.#cache.slice(from - first, to + 1 - first);
   }
 
