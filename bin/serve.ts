@@ -6,6 +6,7 @@ import { DataError } from '../src/node/data-error.ts';
 import { LOST_DATA } from '../src/node/handshake.ts';
 import type { Belonging, NodeOptions, RunningNode } from '../src/node/options.ts';
 import { TRANSPORTS, type TransportName } from '../src/node/transports.ts';
+import { Contradiction } from '../src/raft/contradiction.ts';
 import { LostEntries } from '../src/raft/lost-entries.ts';
 import {
   formatAddress,
@@ -316,7 +317,8 @@ async function serveUntilTold(
 ): Promise<void> {
   const words = (text: string) => `raftline ${options.id} ${text}`;
   process.on('uncaughtException', error => {
-    if (error instanceof LostEntries) lastWords(`raftline: ${error.message}`);
+    if (error instanceof LostEntries || error instanceof Contradiction)
+      lastWords(`raftline: ${error.message}`);
     else lastWords(words(`stops, because of a fault in it: ${format(error)}`));
     process.exit(1);
   });

@@ -242,6 +242,14 @@ export class State {
     this.#unsavedBallot = true;
   }
 
+  /** Whether an entry of another log cannot be the one that is committed here at its place. */
+  isContradicted({ index, term }: Position): boolean {
+    const { log } = this;
+    if (index > this.#commit) return false;
+    // Of what is compacted only the last term is known; there was none later before it.
+    return index < log.base.index ? term > log.base.term : log.termAt(index) !== term;
+  }
+
   append(entries: readonly Entry[]): void {
     this.log.append(entries);
     this.#unsaved.push(...entries);

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Contradiction } from '../../src/raft/contradiction.ts';
 import type { Append, Message } from '../../src/raft/messages.ts';
 import { State } from '../../src/raft/state.ts';
 import { Raft } from '../../stages/4-log-replication/raft.ts';
@@ -95,6 +96,25 @@ describe('stage 4: the rules of the paper for those who receive entries', () => 
     const server = new Server([1, 2, 2, 2], { term: 3 });
     expect(server.receive(1, 1, [3])).to.include({ type: 'appended', match: 2 });
     expect(server.terms).to.deep.equal([1, 3]);
+  });
+
+  it('a leader that has another entry where one is committed here stops this node, and changes nothing (§5.4)', () => {
+    const server = new Server([1, 2, 2, 2], { term: 4, commit: 3 });
+    expect(() => server.receive(1, 1, [4])).to.throw(
+      Contradiction,
+      /n1 stops, and keeps its data: .* up to entry 3, .* n2, has another entry 2, of term 4/,
+    );
+    expect(() => server.receive(3, 3, [4])).to.throw(Contradiction, /another entry 3, of term 3/);
+    expect(server.terms).to.deep.equal([1, 2, 2, 2]);
+    expect(server.receive(3, 2, [4])).to.include({ type: 'appended', match: 4 });
+  });
+
+  it('so does one whose terms are later than those of what is compacted here', () => {
+    const server = new Server([1, 2, 2, 3], { term: 4, commit: 4 });
+    server.state.take();
+    server.state.compact({ index: 4, term: 3 }, 4);
+    expect(server.receive(1, 1, [2, 2])).to.include({ type: 'appended', match: 4 });
+    expect(() => server.receive(1, 1, [4])).to.throw(Contradiction, /another entry 2, of term 4/);
   });
 
   it('entries that are not there yet are appended (Figure 2, AppendEntries 4)', () => {
