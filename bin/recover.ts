@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { complain, count, endWithOutput, print } from '../client/cli/print.ts';
 import { isSystemError, systemWords } from '../client/cli/system-error.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
@@ -6,7 +6,7 @@ import { DataDirectory, type Identity } from '../src/node/data-directory.ts';
 import { DataError } from '../src/node/data-error.ts';
 import { DISK } from '../src/node/file-system.ts';
 import { type OpenedJournal, openJournal } from '../src/node/journal-open.ts';
-import { type Configuration, NO_CONFIGURATION } from '../src/raft/configuration.ts';
+import { configurationOf, NO_CONFIGURATION } from '../src/raft/configuration.ts';
 import { State } from '../src/raft/state.ts';
 import { entryOf } from '../src/wire/table.ts';
 
@@ -135,7 +135,9 @@ async function tell({ log, commit, configuration }: State, { node, cluster }: Id
 
 /** Appends the configuration in which this node is alone: what its log holds before is committed with it. */
 function survive({ id, log, term }: State, { storage, recovered }: OpenedJournal, address: string): void {
-  const command: Configuration = { op: 'configure', nodes: { [id]: address }, voters: [id] };
+  // An origin of its own: of two copies of a node that are both made into clusters, neither may be taken for the other.
+  const origin = randomBytes(8).toString('hex');
+  const command = configurationOf({ nodes: { [id]: address }, voters: [id], origin });
   const entry = { index: log.last.index + 1, term: term + 1, command, size: 128 };
   storage.write({
     mark: 1,

@@ -41,7 +41,9 @@ export class Origin {
     const { configuration } = core.state;
     if (configuration.origin !== undefined || core.changeMembers === undefined) return;
     if (core.obstacle !== undefined) return;
-    core.changeMembers(configurationOf({ ...configuration, origin: this.#digits + this.#digits }), false);
+    // A node that is away knows the mark that there was, and must find it again.
+    const origin = core.state.origin ?? this.#digits + this.#digits;
+    core.changeMembers(configurationOf({ ...configuration, origin }), false);
     wake();
   }
 

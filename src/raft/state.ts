@@ -242,6 +242,12 @@ export class State {
     this.#unsavedBallot = true;
   }
 
+  /** Where the cluster comes from, of the latest configuration that says it: an earlier version leaves it out of those that it makes. */
+  get origin(): string | undefined {
+    return this.#configurations.findLast(({ configuration }) => configuration.origin !== undefined)
+      ?.configuration.origin;
+  }
+
   /** Whether an entry of another log cannot be the one that is committed here at its place. */
   isContradicted({ index, term }: Position): boolean {
     const { log } = this;
