@@ -92,7 +92,9 @@ export class DataDirectory {
     }
     const isOwn = found.cluster === cluster || found.list === cluster;
     if (cluster !== null && found.cluster !== null && !isOwn) {
-      const words = `${this.path} belongs to cluster ${found.cluster}, not to ${cluster}: give ${node} an empty directory to join another cluster.`;
+      // Whoever has changed the list at a node with data must not be led to throw that away.
+      const remedy = `start ${node} without --nodes, which a node with data does not need, or with the list as it was; add-learner adds and moves members`;
+      const words = `${this.path} belongs to cluster ${found.cluster}, which did not begin with these nodes (they would be cluster ${cluster}): ${remedy}. Only for a node of another cluster name another directory, and keep this one.`;
       throw new DataError('foreign', words, this.node);
     }
   }

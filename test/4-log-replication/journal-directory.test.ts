@@ -47,6 +47,7 @@ describe('the data directory: whose it is', () => {
     const error = await refusal(path, { cluster: 'c2' });
     expect(error.problem).to.equal('foreign');
     expect(error.message).to.include('c1').and.to.include('c2');
+    expect(error.message).to.include('start n1 without --nodes').and.not.to.include('empty');
     const other = scratch.directory();
     await (await scratch.open(other)).close();
     await (await scratch.open(other, { cluster: 'c3' })).close();
