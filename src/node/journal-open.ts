@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { writeSync } from 'node:fs';
+import { accessSync, constants, existsSync, writeSync } from 'node:fs';
 import { Store } from '../kv/store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Recovered, StorageListener } from '../ports/storage.ts';
@@ -73,6 +73,7 @@ export async function openJournal(
   makeDirectory(options.files ?? DISK, path);
   const lock = await lockDirectory(path);
   try {
+    checkAccess(path);
     return openLocked(path, identity, listener, { ...options, release: () => lock.release() });
   } catch (error) {
     lock.release();
@@ -80,10 +81,25 @@ export async function openJournal(
   }
 }
 
+/**
+ * A node that may not make files here would find out when the log is compacted, as all of them do at the same entry:
+ * it is better not to start.
+ */
+function checkAccess(path: string): void {
+  const { log, snapshots } = new DataDirectory(DISK, path);
+  for (const directory of [path, log, snapshots]) {
+    if (existsSync(directory)) accessSync(directory, constants.W_OK | constants.X_OK);
+  }
+}
+
 /** What the system refused, as something that a person can act on; what is no failure of the disk stays as it is. */
 function inWords(path: string, error: unknown): unknown {
   if (codeOf(error) === undefined) return error;
-  const words = `${path} cannot be opened: ${(error as Error).message}; check the disk, then start this node again`;
+  const isForbidden = codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM';
+  const remedy = isForbidden
+    ? 'let the user that runs this node own it, and all that is in it'
+    : 'check the disk';
+  const words = `${path} cannot be opened: ${(error as Error).message}; ${remedy}, then start this node again`;
   return new DataError('unusable', words, path);
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -52,6 +52,16 @@ describe('the data directory: whose it is', () => {
     await (await scratch.open(other)).close();
     await (await scratch.open(other, { cluster: 'c3' })).close();
     expect((await scratch.open(other)).opened.cluster).to.equal('c3');
+  });
+
+  it('refuses a directory where this user may not make files, before a compaction has to', async function () {
+    if (process.getuid?.() === 0) this.skip(); // who may do everything
+    const path = scratch.directory();
+    await (await scratch.open(path)).close();
+    chmodSync(join(path, 'snapshots'), 0o500);
+    const error = await refusal(path);
+    expect(error.problem).to.equal('unusable');
+    expect(error.message).to.match(/permission denied.*snapshots.*let the user that runs this node own it/);
   });
 
   it('refuses a format of the future and leaves it as it is', async () => {
