@@ -1,9 +1,10 @@
+import { isIP } from 'node:net';
 import type { HistoryBounds } from '../kv/history.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Recovered } from '../ports/storage.ts';
 import type { Codec } from '../ports/transport.ts';
 import type { Timing } from '../raft/timing.ts';
-import type { NodeAddress } from '../wire/address.ts';
+import { type NodeAddress, parseAddress } from '../wire/address.ts';
 import { type Failure, failure } from '../wire/errors.ts';
 import { OPS } from '../wire/ops.ts';
 import { failed, type Outcome } from '../wire/reply.ts';
@@ -188,6 +189,15 @@ export class Standing {
     }
   }
 
+  /** In words, that the others look for this node where it does not listen; they may still find it there, by way of a translator of addresses. */
+  #movedFrom({ configuration }: Replica): string | undefined {
+    const { id } = this.#options;
+    const known = entryOf(configuration.nodes, id);
+    if (known === undefined || !isElsewhere(known, this.#address)) return undefined;
+    const remedy = `if it has moved, raftline add-learner --node ${id}=${this.#address} tells them`;
+    return `${id} listens on ${this.#address}, and its cluster looks for it at ${known}: ${remedy}`;
+  }
+
   #acquaintance({ core: { state } }: Replica): Acquaintance {
     const { id, journal } = this.#options;
     const { instances = {} } = state.configuration;
@@ -252,6 +262,8 @@ export class Standing {
       this.#tell();
     };
     this.#membership = { cluster, replica, peers };
+    const moved = this.#movedFrom(replica);
+    if (moved !== undefined) process.stderr.write(`raftline: ${moved}\n`);
     follow();
   }
 
@@ -267,6 +279,7 @@ export class Standing {
     const { cluster, replica, peers } = this.#membership;
     const { role, leader, isRemoved, mayStand, settledConfiguration } = replica.core.state;
     const { origin } = settledConfiguration;
+    const moved = leader === null ? this.#movedFrom(replica) : undefined;
     const { store, members, watches, facts: raft } = replica;
     return {
       ...about,
@@ -275,7 +288,7 @@ export class Standing {
       removed: isRemoved,
       notice: isRemoved
         ? removalOf(node)
-        : noticeOf(peers.notice, journal.storage.isFull && fullDiskOf(node)),
+        : noticeOf(peers.notice, moved, journal.storage.isFull && fullDiskOf(node)),
       ...(origin !== undefined && { origin }),
       leader:
         leader === null ? null : { id: leader, address: entryOf(replica.configuration.nodes, leader) ?? '' },
@@ -286,6 +299,14 @@ export class Standing {
       raft,
     };
   }
+}
+
+/** Whether a node that listens at one address is none that is reached at another: names, and any address, may be the same. */
+function isElsewhere(known: string, listening: string): boolean {
+  const [there, here] = [parseAddress(known), parseAddress(listening)];
+  if (there.port !== here.port) return true;
+  const isAny = here.host === '0.0.0.0' || here.host === '::';
+  return !isAny && isIP(there.host) !== 0 && isIP(here.host) !== 0 && there.host !== here.host;
 }
 
 /** What a person has to mend, each in words of its own. */

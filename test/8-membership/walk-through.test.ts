@@ -72,6 +72,22 @@ describe('the life of a cluster, from processes and the command line alone', fun
     expect(await roles(1)).to.deep.equal({ 2: 'voter', 3: 'voter' });
   });
 
+  it('a node that is started at another address than its cluster looks for it says so, and how to tell them', async () => {
+    const nodes = `n1=${at(0)},n2=${at(1)}`;
+    await serve('n1', 0, '--nodes', nodes);
+    const moved = await serve('n2', 1, '--nodes', nodes);
+    await eventually(
+      'they lead',
+      async () => (await run(['set', '/a', '1', '--address', at(0)])).status === 0,
+    );
+    expect(moved.errors).to.equal('');
+    await moved.end();
+    const there = await serve('n2', 2, '--nodes', nodes);
+    expect(there.errors).to.contain(`n2 listens on ${at(2)}, and its cluster looks for it at ${at(1)}`);
+    const { out } = await run(['status', '--address', at(2)]);
+    expect(out).to.contain(`raftline add-learner --node n2=${at(2)} tells them`);
+  });
+
   it('a mistyped address changes nothing, and says so', async () => {
     await serve('1', 0, '--nodes', `1=${at(0)}`);
     await eventually(
