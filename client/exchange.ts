@@ -348,7 +348,8 @@ export class Exchange implements Transport, LinkOwner, SessionOwner, StreamsOwne
         // Not a word for so long: the node may hang behind a connection that looks open. Others get a chance, and what
         // it still owes may yet come.
         const why = `did not answer within ${isOverdue ? call.timeout : SILENCE} ms`;
-        this.#roster.failed(link.name, why);
+        if (isOverdue) this.#roster.failed(link.name, why);
+        else this.#roster.silent(link.name, why);
         this.#leave(link, why);
       }
       link.inFlight.delete(id);

@@ -94,6 +94,13 @@ export class Roster {
     this.advance();
   }
 
+  /** A node took a request and has yet to answer: it may wait for a leader, so it is asked again in its turn. */
+  silent(name: string, why: string): void {
+    this.#failures = 0;
+    this.#reasons.set(name, why);
+    this.advance();
+  }
+
   answered(): void {
     this.#failures = 0;
     if (this.#reasons.size > 0) this.#reasons.clear();

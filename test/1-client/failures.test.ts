@@ -62,6 +62,17 @@ describe('the client, when things fail', () => {
     expect(performance.now() - began).to.be.within(295, 2_000);
   });
 
+  it('takes a node that waits for a leader for none that is out of reach, and ends with what it says', async () => {
+    const waits = await server((request, socket) => {
+      const told = () => reply(socket, request.id, refusal('NO_LEADER', true, true));
+      setTimeout(told, Number(request.timeout) - 250);
+    });
+    const user = client([await deadAddress(), waits.address], { failFast: true });
+    expect(await failureOf<ClientError>(user.get('/k', { timeout: 3_000 }))).to.include({
+      code: 'NO_LEADER',
+    });
+  });
+
   it('fails fast on what only a person can mend, unless another node may know better', async () => {
     const refuse = (request: Heard, socket: Socket) =>
       reply(socket, request.id, refusal('NOT_INITIALISED', true, true));
