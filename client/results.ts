@@ -100,6 +100,8 @@ export interface StatusReply extends Success {
   readonly leader: NodeAddress | null;
   readonly commit: number;
   readonly applied: number;
+  /** From stage 4: a checksum of the whole state at the index applied, the same at every node. */
+  readonly hash?: string;
   readonly log: { readonly first: number; readonly last: number; readonly bytes: number };
   readonly snapshot: { readonly index: number; readonly term: number; readonly bytes: number };
   readonly keys: number;

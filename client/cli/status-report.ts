@@ -118,7 +118,7 @@ export function findings(asked: StatusReply, seen: readonly Seen[]): string[] {
     ...quorum(seen, here),
     ...leadership(here, leader),
   ];
-  wrong.push(...unheard(here, leader));
+  wrong.push(...unheard(here, leader), ...divergence(here));
   for (const { id, lag = 0 } of leader?.members ?? []) {
     if (lag > FAR_BEHIND && here.some(({ member }) => member.id === id))
       wrong.push(`${id} is ${count(lag, 'entry', 'entries')} behind the leader.`);
@@ -219,6 +219,25 @@ function unheard(here: readonly Present[], leader: StatusReply | undefined): str
   const spare = spareOf(leader);
   if (spare < 0) return [`${words}: without a majority, no writes and no linearizable reads.`];
   return [`${words}${spare === 0 ? LAST_FAILURE : ''}.`];
+}
+
+/** Members that hold different states after the same entry, as no two ever may; those that have applied others cannot be compared. */
+function divergence(here: readonly Present[]): string[] {
+  const byEntry = new Map<number, Map<string, string[]>>();
+  for (const { status } of here) {
+    const { node, applied, hash } = status;
+    if (hash === undefined) continue;
+    const byHash = byEntry.get(applied) ?? new Map<string, string[]>();
+    byEntry.set(applied, byHash.set(hash, [...(byHash.get(hash) ?? []), node]));
+  }
+  return [...byEntry].flatMap(([applied, byHash]) => {
+    const [most = [], ...others] = [...byHash.values()].sort((a, b) => b.length - a.length);
+    return others.map(
+      ids =>
+        `${ids.join(', ')} and ${most.join(', ')} hold different states after entry ${applied}, as no two members may: ` +
+        'keep a copy of each data directory before anything else, and compare them with raftline log --data DIR.',
+    );
+  });
 }
 
 function leadership(here: readonly Present[], leader: StatusReply | undefined): string[] {

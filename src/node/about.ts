@@ -120,6 +120,7 @@ export function answerAboutNode(request: Request, state: NodeState, server: Line
         ...(notice !== undefined && { notice }),
         leader,
         ...facts,
+        ...(hash !== '' && { hash }),
         snapshot,
         keys,
         connections: server.connections,

@@ -68,6 +68,18 @@ describe('what status says', () => {
     ]);
   });
 
+  it('tells members apart that hold different states after the same entry, as no two may', () => {
+    const one = statusOf('n1', { hash: 'a-12' });
+    const same = statusOf('n2', { hash: 'a-12' });
+    const other = statusOf('n3', { hash: 'b-12' });
+    expect(findings(one, seen({ n1: one, n2: same, n3: other }))).to.deep.equal([
+      'n3 and n1, n2 hold different states after entry 40, as no two members may: keep a copy of each data directory ' +
+        'before anything else, and compare them with raftline log --data DIR.',
+    ]);
+    const behindIt = statusOf('n3', { hash: 'b-11', applied: 39 });
+    expect(findings(one, seen({ n1: one, n2: same, n3: behindIt }))[0]).to.match(/^All is well/);
+  });
+
   const former = statusOf('n2', { role: 'leader', term: 3, leader: { id: 'n2', address: address('n2') } });
   const behind = statusOf('n1', {
     members: n1.members.map(member => (member.id === 'n3' ? { ...member, lag: 5_210 } : member)),
