@@ -25,6 +25,15 @@ describe('the schedule of chaos', () => {
     expect(drawn.length).to.be.greaterThan(2 * kinds.length);
   });
 
+  it('cuts off the leader in some partitions, whoever that is by then, and in others chance decides', () => {
+    const cuts = draw(5)
+      .flatMap(({ faults }) => faults)
+      .filter(({ kind }) => kind === 'partition' || kind === 'deaf' || kind === 'mute');
+    const withLeader = cuts.filter(({ leaderAs }) => leaderAs !== undefined);
+    expect(withLeader.length).to.be.within(1, cuts.length - 1);
+    for (const { links = [], leaderAs } of withLeader) expect(links.flat()).to.include(leaderAs);
+  });
+
   it('leaves out what needs a second node where there is none', () => {
     expect(kindsFor(6, 1)).to.include('kill').and.to.not.include('partition');
   });

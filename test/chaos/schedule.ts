@@ -53,8 +53,9 @@ export function drawSchedule({ seed, length, ids, kinds }: ScheduleOptions): Epi
 const MOST_NAMED = 4;
 
 /** A fault in a few words. */
-export function describePlan({ kind, on = [], links = [] }: Planned): string {
+export function describePlan({ kind, on = [], links = [], leaderAs }: Planned): string {
   const names = links.map(link => link.join('→')).join(' ');
   const where = links.length > MOST_NAMED ? `(${links.length} links)` : names;
-  return [kind, on.length > 1 ? '' : on.join(''), where].filter(part => part !== '').join(' ');
+  const part = leaderAs === undefined ? '' : `with the leader as ${leaderAs}`;
+  return [kind, on.length > 1 ? '' : on.join(''), where, part].filter(part => part !== '').join(' ');
 }

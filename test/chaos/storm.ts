@@ -43,6 +43,8 @@ async function meet(world: World, fault: Planned, met: Record<string, Met>): Pro
   const count = met[kind] ?? { begun: 0, skipped: 0 };
   met[kind] = count;
   await pause(after);
+  // Faults before it may have brought another leader.
+  await world.look();
   const heal = await (FAULTS[kind].begin(world, fault) as Promise<Heal | undefined>);
   if (heal === undefined) {
     count.skipped += 1;

@@ -5,7 +5,7 @@ import { describeExit, StartFailure } from '../../lab/node-process.ts';
 import type { Reply } from '../shared/line-client.ts';
 import { pause } from './caller.ts';
 import { Disks } from './disks.ts';
-import { LEADER, type Target, type Way } from './faults/fault.ts';
+import { LEADER, type Plan, type Target, type Way } from './faults/fault.ts';
 import { Members } from './members.ts';
 import type { Verdicts } from './verdicts.ts';
 import type { Line } from './wire.ts';
@@ -245,6 +245,14 @@ export class World {
     const words = `${this.founders.join(', ')} are not the voters after ${SETTLE_PATIENCE} ms`;
     this.check('members can be changed when all is well', isSettled, words);
     this.#isChanged = !isSettled;
+  }
+
+  /** The links of a plan, with the leader in its part. */
+  cast({ links = [], leaderAs }: Plan): readonly Way[] {
+    if (leaderAs === undefined) return links;
+    const leader = this.#leader;
+    const playedBy = (id: string) => (id === leaderAs ? leader : id === leader ? leaderAs : id);
+    return links.map(([from, to]): Way => [playedBy(from), playedBy(to)]);
   }
 
   cut(links: readonly Way[]): void {

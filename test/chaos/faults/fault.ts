@@ -9,6 +9,8 @@ export const LEADER: Target = 'leader';
 export interface Plan {
   readonly on?: readonly Target[];
   readonly links?: readonly Way[];
+  /** The node of these links whose part is played by whoever leads when it comes; that one plays the leader's. */
+  readonly leaderAs?: string;
   /** Milliseconds, or a number that decides what else there is to decide. */
   readonly amount?: number;
 }

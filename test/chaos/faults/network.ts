@@ -3,9 +3,15 @@ import { pause } from '../caller.ts';
 import type { World } from '../world.ts';
 import { type Fault, type Plan, some, type Way, waysBetween } from './fault.ts';
 
-function cut(world: World, { links = [] }: Plan) {
+function cut(world: World, plan: Plan) {
+  const links = world.cast(plan);
   world.cut(links);
   return () => world.mend(links);
+}
+
+/** Has the leader play the part of this node, half of the time: who is cut off while it leads knows no better. */
+function cast(dice: Random, id: string): Plan {
+  return dice.chance(0.5) ? { leaderAs: id } : {};
 }
 
 /** Does something to links time after time, until it is healed. */
@@ -27,7 +33,7 @@ function split(dice: Random, ids: readonly string[]): Plan {
   const cutAt = dice.pick(ids);
   const side = ids.filter(id => id === cutAt || dice.chance(0.3));
   const isAcross = ([from, to]: Way) => side.includes(from) !== side.includes(to);
-  return { links: waysBetween(ids).filter(isAcross) };
+  return { links: waysBetween(ids).filter(isAcross), ...cast(dice, cutAt) };
 }
 
 export const networkFaults = {
@@ -44,7 +50,7 @@ export const networkFaults = {
     nodes: 2,
     draw(dice, ids) {
       const id = dice.pick(ids);
-      return { links: waysBetween(ids).filter(([, to]) => to === id) };
+      return { links: waysBetween(ids).filter(([, to]) => to === id), ...cast(dice, id) };
     },
     begin: cut,
   },
@@ -54,7 +60,7 @@ export const networkFaults = {
     nodes: 2,
     draw(dice, ids) {
       const id = dice.pick(ids);
-      return { links: waysBetween(ids).filter(([from]) => from === id) };
+      return { links: waysBetween(ids).filter(([from]) => from === id), ...cast(dice, id) };
     },
     begin: cut,
   },
