@@ -64,6 +64,12 @@ export const networkFaults = {
     },
     begin: cut,
   },
+  shatter: {
+    about: 'no node reaches any other',
+    nodes: 2,
+    draw: (_dice, ids) => ({ links: waysBetween(ids) }),
+    begin: cut,
+  },
   mesh: {
     about: 'some links cut, each in its own direction',
     nodes: 2,
