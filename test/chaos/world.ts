@@ -62,7 +62,7 @@ export class World {
     const { stage, nodes, spares = 0, folder, verdicts, smallDisk, flags = [], isTraced = false } = options;
     const disks = await Disks.open(
       folder,
-      smallDisk === undefined ? undefined : { id: `n${nodes}`, mebibytes: smallDisk },
+      smallDisk === undefined ? undefined : { id: 'n1', mebibytes: smallDisk },
     );
     const mayEnd = new Set<string>();
     const onEnd = (node: NodeProcess) => {

@@ -1,5 +1,5 @@
 import type { Fault } from './fault.ts';
-import { everyone, someone } from './fault.ts';
+import { everyone, LEADER, someone } from './fault.ts';
 
 const slowSync: Fault['begin'] = async (world, { on = [], amount = 0 }) => {
   const ids = world.take(on);
@@ -39,8 +39,10 @@ export const diskFaults = {
     },
   },
   'full-disk': {
+    isBorne: true,
     about: 'a disk without room',
-    draw: (_dice, ids) => ({ on: [ids.at(-1) ?? ''] }),
+    // The first node's disk is the small one, where there is one.
+    draw: (dice, ids) => ({ on: [dice.chance(0.5) ? LEADER : (ids[0] ?? '')] }),
     async begin(world, { on = [] }) {
       const [id] = world.take(on);
       if (id === undefined) return undefined;
