@@ -10,6 +10,8 @@ export interface DiskOrders {
   readonly full?: boolean;
   /** The power goes now: the process ends, and of what was not synced only a part is left, chosen by this number. */
   readonly powerCut?: number;
+  /** With it goes everything that was not synced, as when the system had not begun to write any of it. */
+  readonly isAllLost?: boolean;
 }
 
 /** What a process is told from the beginning, in the query of the module that is loaded into it. */

@@ -34,8 +34,8 @@ function isOurs(path: unknown): path is string {
   return typeof path === 'string' && (path === setup.data || path.startsWith(`${setup.data}/`));
 }
 
-function end(seed: number | undefined): void {
-  if (seed !== undefined) unsynced.lose(seed);
+function end(seed: number | undefined, isAllLost = false): void {
+  if (seed !== undefined) unsynced.lose(seed, isAllLost);
   process.kill(process.pid, 'SIGKILL');
   // The signal is on its way, and nothing may happen before it is there.
   for (;;) sleep(1_000);
@@ -201,7 +201,7 @@ if (setup.control !== undefined) {
     for (const line of lines) {
       orders = JSON.parse(line) as DiskOrders;
       isShort = false;
-      if (orders.powerCut !== undefined) end(orders.powerCut);
+      if (orders.powerCut !== undefined) end(orders.powerCut, orders.isAllLost);
       socket.write('done\n');
     }
   });

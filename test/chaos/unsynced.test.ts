@@ -38,13 +38,13 @@ describe('a loss of power', () => {
   }
 
   /** What is left of the file, over many seeds. */
-  function outcomes(prepare: () => void): Set<string> {
+  function outcomes(prepare: () => void, isAllLost = false): Set<string> {
     const found = new Set<string>();
     for (let seed = 1; seed <= 60; seed += 1) {
       rmSync(path, { force: true });
       unsynced = new Unsynced();
       prepare();
-      unsynced.lose(seed);
+      unsynced.lose(seed, isAllLost);
       found.add(existsSync(path) ? readFileSync(path, 'utf8') : 'gone');
     }
     return found;
@@ -59,6 +59,17 @@ describe('a loss of power', () => {
       unsynced.synced(path, reach);
     });
     expect([...found].sort()).to.deep.equal(['abc', 'abcd', 'abcde']);
+  });
+
+  it('may take all that was not synced', () => {
+    const prepare = () => {
+      write('abc', 0);
+      unsynced.synced(folder, 0);
+      unsynced.synced(path, unsynced.reach(path));
+      write('de', 3);
+    };
+    expect([...outcomes(prepare, true)]).to.deep.equal(['abc']);
+    expect([...outcomes(() => write('a', 0), true)]).to.deep.equal(['gone']);
   });
 
   it('takes the name of a new file whose directory was not synced', () => {

@@ -81,18 +81,21 @@ export class Unsynced {
     this.#newNames.delete(path);
   }
 
-  /** Leaves of everything not synced what a loss of power might, as dice decide. */
-  lose(seed: number): void {
+  /** Leaves of everything not synced what a loss of power might, as dice decide; or nothing. */
+  lose(seed: number, isAllLost = false): void {
     const dice = new Random(seed);
     for (const [path, { durable, written }] of this.#tails) {
-      if (written > durable) cutBack(path, durable + dice.below(written - durable + 1), written);
+      const kept = isAllLost ? 0 : dice.below(written - durable + 1);
+      if (written > durable) cutBack(path, durable + kept, written);
     }
     for (const { from, to, replaced } of this.#renamings.reverse()) {
-      if (dice.chance(0.5)) continue;
+      if (!isAllLost && dice.chance(0.5)) continue;
       renameSync(to, from);
       if (replaced !== undefined) write(to, 'w', replaced, 0);
     }
-    for (const path of this.#newNames) if (dice.chance(0.5) && existsSync(path)) unlinkSync(path);
+    for (const path of this.#newNames) {
+      if ((isAllLost || dice.chance(0.5)) && existsSync(path)) unlinkSync(path);
+    }
   }
 
   /** What was there when this began counts as durable: the process that wrote it is gone, and a start syncs. */

@@ -166,10 +166,10 @@ export class World {
     this.check('SIGTERM ends a node with status 0', node.exit?.status === 0, words);
   }
 
-  /** The power goes at a node. */
-  async cutPower(id: string, seed: number): Promise<void> {
+  /** The power goes at a node; of what was not synced a part may be left, or nothing. */
+  async cutPower(id: string, seed: number, isAllLost = false): Promise<void> {
     this.mayEnd(id);
-    await this.disks.order(id, { powerCut: seed % 2 ** 32 });
+    await this.disks.order(id, { powerCut: seed % 2 ** 32, isAllLost });
     const isGone = await this.until(() => this.node(id).pid === undefined, END_PATIENCE);
     if (!isGone) await this.node(id).kill();
   }

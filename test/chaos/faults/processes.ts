@@ -1,4 +1,4 @@
-import type { Random } from '../../shared/random.ts';
+import { Random } from '../../shared/random.ts';
 import { pause } from '../caller.ts';
 import type { World } from '../world.ts';
 import { everyone, type Fault, type Plan, seedOf, someone, theLeader } from './fault.ts';
@@ -10,10 +10,17 @@ async function kill(world: World, { on = [] }: Plan) {
   return ids.length === 0 ? undefined : () => world.revive(ids);
 }
 
-/** As the power would: of what was not synced only a part is left. */
+/** As the power would: of what was not synced a part is left, or nothing; the slower a disk, the more that is. */
 async function cutPower(world: World, { on = [], amount = 0 }: Plan) {
   const ids = world.take(on);
-  await Promise.all(ids.map((id, at) => world.cutPower(id, amount + at)));
+  const dice = new Random(amount);
+  const isAllLost = dice.chance(0.5);
+  if (dice.chance(0.7)) {
+    const delay = 20 + dice.below(200);
+    await Promise.all(ids.map(id => world.disks.order(id, { delay })));
+    await pause(dice.below(500));
+  }
+  await Promise.all(ids.map((id, at) => world.cutPower(id, amount + at, isAllLost)));
   return ids.length === 0 ? undefined : () => world.revive(ids);
 }
 
