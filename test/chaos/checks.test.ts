@@ -3,6 +3,7 @@ import {
   checkAgreement,
   checkHistory,
   checkInsertions,
+  checkOutcomes,
   checkRevisions,
   checkTold,
   type Watched,
@@ -26,6 +27,16 @@ describe('what chaos checks', () => {
       history.sights.push(...sights);
       checkRevisions(history, verdicts);
     });
+
+  it('finds a node that answers that it is at fault', () => {
+    const ofCode = (code: string) =>
+      failing((history, verdicts) => {
+        history.count('set', { ok: false, error: { code, message: '', definite: false, retry: false } });
+        checkOutcomes(history, verdicts);
+      });
+    expect(ofCode('TIMEOUT')).to.deep.equal([]);
+    expect(ofCode('INTERNAL')).to.have.length(1);
+  });
 
   it('lets changes that overlap have any order, and reads show what is there', () => {
     const sights = [sight('change', 1, 5, 2), sight('change', 2, 4, 1), sight('read', 6, 7, 2)];

@@ -16,6 +16,22 @@ export interface Watched {
 /** Steps that the search for an order may take on each key; beyond them it is undecided, which fails. */
 const MOST_STEPS = 3_000_000;
 
+/** Codes that say that a node is at fault, or that it took a sound request for a bad one. */
+const FAULTS = ['INTERNAL', 'BAD_JSON', 'BAD_ENCODING', 'BAD_REQUEST', 'UNKNOWN_OP', 'no code'];
+
+/** Whether an error is one that a node which is not at fault may answer a sound request with. */
+export function isSane(code: string | undefined): boolean {
+  return code !== undefined && !FAULTS.includes(code);
+}
+
+/** Whether every refusal was one that the faults around a node explain. */
+export function checkOutcomes({ outcomes }: History, verdicts: Verdicts): void {
+  for (const [name, count] of Object.entries(outcomes)) {
+    const code = name.slice(name.indexOf(' ') + 1);
+    verdicts.check('no node answers that it is at fault', isSane(code), `${name}, ${count} times`);
+  }
+}
+
 /** Whether the operations on each key can have happened one after the other. */
 export function checkHistory(history: History, verdicts: Verdicts): void {
   const keys = new Map<string, typeof history.operations>();

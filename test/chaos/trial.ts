@@ -2,7 +2,14 @@ import type { Reply } from '../shared/line-client.ts';
 import { Random } from '../shared/random.ts';
 import { longestWait, waitsOf } from './busy.ts';
 import { type Client, pause } from './caller.ts';
-import { checkAgreement, checkHistory, checkInsertions, checkRevisions, checkTold } from './checks.ts';
+import {
+  checkAgreement,
+  checkHistory,
+  checkInsertions,
+  checkOutcomes,
+  checkRevisions,
+  checkTold,
+} from './checks.ts';
 import { type ClientOptions, contender, inserter } from './clients.ts';
 import { History, resultOf } from './history.ts';
 import { Keys } from './keys.ts';
@@ -164,6 +171,7 @@ export class Trial {
       checkTold(this.history, verdicts, watcher);
       if (first !== undefined && watcher !== first) checkAgreement(first, watcher, verdicts);
     }
+    checkOutcomes(this.history, verdicts);
     checkHistory(this.history, verdicts);
     checkRevisions(this.history, verdicts);
   }
