@@ -55,11 +55,13 @@ describe('what chaos checks', () => {
     expect(ofSights(sight('change', 1, 4, 9), sight('change', 2, 3, 9))).to.have.length(1);
   });
 
+  const inserted: Insertion = { key: '/k', value: 'v', outcome: 'done', mod: 3, invoked: 1, returned: 2 };
+
   async function ofInsertions(insertion: Partial<Insertion>, entries: object[]): Promise<string[]> {
     const history = new History();
     const verdicts = new Verdicts();
-    history.insertions.push({ key: '/k', value: 'v', outcome: 'done', mod: 3, ...insertion });
-    await checkInsertions(history, verdicts, async () => ({ ok: true, entries, next: null }));
+    history.insertions.push({ ...inserted, ...insertion });
+    await checkInsertions(history, verdicts, 'n1', async () => ({ ok: true, entries, next: null }));
     return verdicts.all.filter(({ failures }) => failures.length > 0).map(({ name }) => name);
   }
   const found = { key: '/k', value: 'v', mod: 3, version: 1 };
@@ -81,8 +83,7 @@ describe('what chaos checks', () => {
 
   function ofWatch(told: [rev: number, key: string, value: string][]): string[] {
     return failing((history, verdicts) => {
-      const insertion = { key: '/k', value: 'v', outcome: 'done', mod: 3 } as const;
-      history.insertions.push(insertion, { key: '/refused', value: 'v', outcome: 'failed', mod: 0 });
+      history.insertions.push(inserted, { ...inserted, key: '/refused', outcome: 'failed', mod: 0 });
       checkTold(history, verdicts, watched('w', told));
     });
   }

@@ -113,10 +113,11 @@ export function checkAgreement(a: Watched, b: Watched, verdicts: Verdicts): void
   }
 }
 
-/** Whether everything acknowledged is there, as it was acknowledged, and nothing that was refused. */
+/** Whether a node has everything acknowledged, as it was acknowledged, and nothing that was refused. */
 export async function checkInsertions(
   history: History,
   verdicts: Verdicts,
+  node: string,
   ask: (request: Line) => Promise<Reply | undefined>,
 ): Promise<void> {
   const found = new Map<string, { value: string; mod: number; version: number }>();
@@ -131,7 +132,7 @@ export async function checkInsertions(
     const isRead = verdicts.check(
       'the store can be read at the end',
       page?.ok === true,
-      JSON.stringify(page),
+      `${node}: ${JSON.stringify(page)}`,
     );
     if (!isRead || page === undefined) return;
     for (const entry of page.entries) found.set(entry.key, entry);
@@ -141,17 +142,17 @@ export async function checkInsertions(
     const entry = found.get(key);
     if (outcome === 'done') {
       const isThere = entry?.value === value && entry.mod === mod && entry.version === 1;
-      const words = `${key} was acknowledged at ${mod}, and is ${JSON.stringify(entry ?? null)}`;
+      const words = `${key} was acknowledged at ${mod}, and is ${JSON.stringify(entry ?? null)} at ${node}`;
       verdicts.check('every acknowledged change is present', isThere, words);
     } else if (outcome === 'failed') {
       verdicts.check(
         'nothing refused for certain is present',
         entry === undefined,
-        `${key} is there, at ${entry?.mod}`,
+        `${key} is there, of revision ${entry?.mod}, at ${node}`,
       );
     }
     found.delete(key);
   }
   const [stranger] = found.keys();
-  verdicts.check('nothing is there that nobody wrote', stranger === undefined, `${stranger}`);
+  verdicts.check('nothing is there that nobody wrote', stranger === undefined, `${stranger} at ${node}`);
 }

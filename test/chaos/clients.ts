@@ -79,7 +79,8 @@ export function inserter(options: ClientOptions): Client {
     const answer = await caller.ask({ op: 'set', key, value, timeout: dice.pick(TIMEOUTS) });
     const isDone = typeof answer !== 'string' && answer.ok;
     const outcome = isDone ? 'done' : isKnown(answer) ? 'failed' : 'unknown';
-    history.insertions.push({ key, value, outcome, mod: isDone ? Number(answer.mod) : 0 });
+    const mod = isDone ? Number(answer.mod) : 0;
+    history.insertions.push({ key, value, outcome, mod, invoked, returned: history.now() });
     history.count('insert', answer);
     history.see('change', invoked, answer, `${name} inserts ${key}`);
     if (isDone) service.served();

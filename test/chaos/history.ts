@@ -10,6 +10,8 @@ export interface Insertion {
   readonly outcome: 'done' | 'failed' | 'unknown';
   /** Its revision, where it was told. */
   readonly mod: number;
+  readonly invoked: number;
+  readonly returned: number;
 }
 
 /** An answer that shows a revision: of a change its own, of a linearizable read the store's. */

@@ -62,7 +62,7 @@ export function repeater(options: ClientOptions): Client {
     );
     const mod = isDone ? Number(answer.mod) : 0;
     const outcome = isDone ? 'done' : answer === 'unsent' ? 'failed' : 'unknown';
-    history.insertions.push({ key, value, outcome, mod });
+    history.insertions.push({ key, value, outcome, mod, invoked, returned: history.now() });
     history.see('change', invoked, answer, `${name} inserts ${key}`);
     if (!isDone) return;
     service.served();

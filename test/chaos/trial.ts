@@ -155,8 +155,10 @@ export class Trial {
     const isLed = verdicts.check('there is a leader at the end', leader !== undefined, 'there is none');
     if (isLed) {
       if (this.#hasLeases) await this.#leasesEnd();
-      await this.#readAll();
-      await checkInsertions(this.history, verdicts, request => this.#ask(request));
+      for (const id of this.#world.ids) {
+        if (await this.#readAll(id))
+          await checkInsertions(this.history, verdicts, id, request => this.#ask(request, [id]));
+      }
       const before = await this.#agree('hashes are equal on all nodes');
       await this.#restartAll();
       const after = await this.#agree('hashes are equal after a restart of all');
@@ -189,29 +191,36 @@ export class Trial {
     );
   }
 
-  /** Reads every key once more, so that a change that got lost shows in the history. */
-  async #readAll(): Promise<void> {
+  /**
+   * Reads every key once more, as a node has it, so that a change that got lost there shows in the history; false when
+   * the node does not answer.
+   */
+  async #readAll(id: string): Promise<boolean> {
     for (const key of this.#keys.used) {
       const invoked = this.history.now();
-      const answer = (await this.#ask({ op: 'get', key })) ?? 'unknown';
+      const answer = await this.#ask({ op: 'get', key }, [id]);
+      const words = `${id}: ${JSON.stringify(answer)}`;
+      const isRead = this.#world.check('the store can be read at the end', answer?.ok === true, words);
+      if (!isRead || answer === undefined) return false;
       const action = { op: 'get' } as const;
       const result = resultOf(action, answer);
       this.history.operations.push({
         key,
-        client: 'end',
+        client: `end, at ${id}`,
         action,
         invoked,
         returned: this.history.now(),
         result,
       });
     }
+    return true;
   }
 
-  /** Asks the nodes in turn until one can answer. */
-  async #ask(request: Line): Promise<Reply | undefined> {
+  /** Asks these nodes in turn until one can answer. */
+  async #ask(request: Line, ids = this.#world.ids): Promise<Reply | undefined> {
     let answer: Reply | undefined;
     await this.#world.until(async () => {
-      for (const id of this.#world.ids) {
+      for (const id of ids) {
         answer = await this.#world.ask(id, request);
         if (answer?.ok === true) return true;
       }
