@@ -14,6 +14,7 @@ import { type ClientOptions, contender, inserter } from './clients.ts';
 import { History, resultOf } from './history.ts';
 import { Keys } from './keys.ts';
 import { lessee } from './lessee.ts';
+import { onlooker } from './onlooker.ts';
 import { repeater } from './repeater.ts';
 import { Service } from './service.ts';
 import { Watcher } from './watcher.ts';
@@ -72,6 +73,7 @@ export class Trial {
       ...several(INSERTERS, 'i', inserter),
       ...several(where('session', REPEATERS), 'r', repeater),
       ...several(where('grant', LESSEES), 'l', lessee),
+      ...addresses().map((address, at) => onlooker(common(`o${at + 1}`, at), address)),
     ];
     this.#hasLeases = ops.includes('grant');
     this.#watchers = several(where('watch', WATCHERS), 'w', options => new Watcher(options));
