@@ -65,12 +65,17 @@ async function within(
   };
 }
 
-/** From stage 7 on a node compacts its log; after so few entries that it happens all the time. */
-const COMPACT_ENTRIES = '1500';
+/**
+ * From stage 7 on a node compacts its log; after so few entries that it happens all the time. A store grows with the
+ * minutes, and so do its snapshots: a node of a long run must not come to do nothing else.
+ */
+function compactEntries(length: number): number {
+  return 1_000 + 500 * Math.floor(length / 60_000);
+}
 
-/** What a run asks of every node. */
-function flagsOf({ stage, transport }: RunOptions): string[] {
-  const compaction = stage >= 7 ? ['--compact-entries', COMPACT_ENTRIES] : [];
+/** What a run asks of every node, which takes so many milliseconds. */
+function flagsOf({ stage, transport }: RunOptions, length = 0): string[] {
+  const compaction = stage >= 7 ? ['--compact-entries', String(compactEntries(length))] : [];
   return transport === undefined ? compaction : [...compaction, '--transport', transport];
 }
 
@@ -106,7 +111,7 @@ export function runStorm(options: RunOptions, kinds: readonly FaultKind[], lengt
     const ids = Array.from({ length: nodes + spares }, (_, at) => `n${at + 1}`);
     const schedule = drawSchedule({ seed, length, ids, kinds });
     const { outcome, findings } = await trial(
-      { stage, nodes, spares, folder, verdicts, smallDisk, flags: flagsOf(options) },
+      { stage, nodes, spares, folder, verdicts, smallDisk, flags: flagsOf(options, length) },
       seed,
       (world, clients) => storm(world, clients, schedule, say),
     );
