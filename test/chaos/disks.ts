@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs';
+import { cpSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DiskControl } from './disk-control.ts';
 import { type DiskOrders, diskFlag } from './disk-orders.ts';
@@ -65,9 +65,12 @@ export class Disks {
     await this.#control.close();
     for (const [id, disk] of this.#small) {
       const path = this.pathOf(id);
-      if (isWanted) cpSync(path, `${path}.copy`, { recursive: true });
+      const copy = `${path}.copy`;
+      if (isWanted) cpSync(path, copy, { recursive: true, preserveTimestamps: true });
       disk.unmount();
-      if (isWanted) cpSync(`${path}.copy`, path, { recursive: true });
+      if (!isWanted) continue;
+      rmSync(path, { recursive: true });
+      renameSync(copy, path);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Reply } from '../shared/line-client.ts';
 import type { Action, Operation, Result } from '../shared/register.ts';
 import type { Answer } from './wire.ts';
@@ -50,11 +51,16 @@ export class History {
     if (Number.isSafeInteger(rev)) this.sights.push({ kind, invoked, returned: this.now(), rev, what });
   }
 
-  /** Writes everything to a file, an operation a line. */
-  save(path: string): void {
-    const lines = [...this.operations, ...this.insertions].map(each => JSON.stringify(each));
-    writeFileSync(path, `${lines.join('\n')}\n`);
+  /** Writes everything to files of a folder: the operations, and the revisions that anybody was shown. */
+  save(folder: string): void {
+    saveLines(join(folder, 'history.ndjson'), [...this.operations, ...this.insertions]);
+    saveLines(join(folder, 'revisions.ndjson'), this.sights);
   }
+}
+
+/** Writes each of these on a line of its own. */
+export function saveLines(path: string, all: readonly unknown[]): void {
+  writeFileSync(path, all.map(each => `${JSON.stringify(each)}\n`).join(''));
 }
 
 /** A word for what a request came to. */

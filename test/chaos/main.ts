@@ -99,9 +99,17 @@ async function main(): Promise<number> {
       : lines === undefined
         ? runStorm(options, kinds, length)
         : runLines(options, lines));
-  say(`\n${reportOf(result)}`);
+  say(`\n${reportOf(result, againBy(flags, plan.seed))}`);
   if (flags.json !== undefined) writeFileSync(flags.json, `${jsonOf(result)}\n`);
   return result.verdicts.isSound ? 0 : 1;
+}
+
+/** The flags by which the same run can be had again, as far as the machine plays along. */
+function againBy({ seed: _, json: __, ...flags }: Readonly<Record<string, unknown>>, seed: number): string {
+  const others = Object.entries(flags).map(([name, value]) =>
+    value === true ? `--${name}` : `--${name} ${value}`,
+  );
+  return [`--seed ${seed}`, ...others].join(' ');
 }
 
 function jsonOf({ verdicts, ...rest }: Result): string {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { table } from '../../lab/table.ts';
 import { FAULTS, type FaultKind } from './faults.ts';
 import type { Result } from './run.ts';
@@ -6,8 +8,8 @@ import type { Verdict } from './verdicts.ts';
 
 const seconds = (milliseconds: number) => `${(milliseconds / 1_000).toFixed(1)} s`;
 
-/** A run on one page. */
-export function reportOf(result: Result): string {
+/** A run on one page; the flags are those with which it can be had again. */
+export function reportOf(result: Result, flags = ''): string {
   const { title, seed, nodes, milliseconds, faults, outcomes, notes, verdicts } = result;
   const parts = [
     [`chaos: ${title}, ${nodes} nodes, seed ${seed}, ${seconds(milliseconds)}`, ...notes].join('\n'),
@@ -16,7 +18,7 @@ export function reportOf(result: Result): string {
     ...serviceOf(result),
     table(['check', 'times', 'failed'], verdicts.all.map(checkRow)),
     ...verdicts.all.flatMap(({ name, failures }) => failures.map(words => `FAILED ${name}: ${words}`)),
-    verdicts.isSound ? 'nothing was violated' : howToLook(result),
+    verdicts.isSound ? 'nothing was violated' : howToLook(result, flags),
   ];
   return parts.join('\n\n');
 }
@@ -50,17 +52,18 @@ function checkRow({ name, times, failures }: Verdict): string[] {
   return [name, String(times), failures.length === 0 ? '' : 'FAILED'];
 }
 
-function howToLook({ seed, nodes, folder, schedule }: Result): string {
-  const words = [
-    `The data of the nodes is in ${folder}; look at a node's with`,
-    `  npx raftline log --data ${folder}/n1`,
-  ];
-  if (schedule !== undefined) {
+function howToLook({ folder }: Result, flags: string): string {
+  const words = [`The data of the nodes is in ${folder}, below it a folder for each`];
+  if (existsSync(join(folder, 'history.ndjson'))) {
     words.push(
-      `The same schedule again: npm run chaos -- --seed ${seed} --nodes ${nodes}, with the same --minutes`,
-      `What the clients saw is in ${folder}/history.ndjson, an operation a line; of one key:`,
+      'Look at a node with',
+      `  npx raftline log --data ${folder}/n1`,
+      `and, if it said anything, at that in ${folder}/n1.log. What the clients saw is in history.ndjson,`,
+      'an operation a line; the revisions that anybody was shown are in revisions.ndjson, and what each watcher',
+      'was told in w1.ndjson and so on; of one key:',
       `  jq -c 'select(.key == "/contended/0/0")' ${folder}/history.ndjson`,
     );
   }
+  if (flags !== '') words.push(`The same again: npm run chaos -- ${flags}`);
   return words.join('\n');
 }

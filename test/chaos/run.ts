@@ -1,5 +1,4 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { Random } from '../shared/random.ts';
 import { crashEverywhere } from './crash-points.ts';
 import { auditDurability } from './durability.ts';
@@ -51,7 +50,13 @@ async function within(
   const began = performance.now();
   const verdicts = new Verdicts();
   mkdirSync(folder, { recursive: true });
-  const findings = await body(verdicts);
+  let findings: Findings = {};
+  try {
+    findings = await body(verdicts);
+  } catch (error) {
+    // What was found before is to be told in any case.
+    verdicts.check('the run comes to its end', false, (error as Error).stack ?? String(error));
+  }
   if (verdicts.isSound) rmSync(folder, { recursive: true, force: true });
   return {
     title,
@@ -87,16 +92,19 @@ async function trial<T>(
 ) {
   const world = await World.start(options);
   const { verdicts, folder } = options;
+  let clients: Trial | undefined;
+  let isSound = false;
   try {
-    const clients = await Trial.begin(world, seed);
+    clients = await Trial.begin(world, seed);
     const outcome = await act(world, clients);
     await clients.end();
     const { longestWithout, recoveries, history } = clients;
     await clients.judge();
-    if (!verdicts.isSound) history.save(join(folder, 'history.ndjson'));
+    isSound = verdicts.isSound;
     return { outcome, findings: { longestWithout, recoveries, outcomes: history.outcomes } };
   } finally {
-    await world.stop(verdicts.isSound);
+    if (!isSound) clients?.save(folder);
+    await world.stop(isSound);
   }
 }
 

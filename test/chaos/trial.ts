@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Reply } from '../shared/line-client.ts';
 import { Random } from '../shared/random.ts';
 import { longestWait, waitsOf } from './busy.ts';
@@ -11,7 +12,7 @@ import {
   checkTold,
 } from './checks.ts';
 import { type ClientOptions, contender, inserter } from './clients.ts';
-import { History, resultOf } from './history.ts';
+import { History, resultOf, saveLines } from './history.ts';
 import { Keys } from './keys.ts';
 import { lessee } from './lessee.ts';
 import { onlooker } from './onlooker.ts';
@@ -178,6 +179,15 @@ export class Trial {
     checkOutcomes(this.history, verdicts);
     checkHistory(this.history, verdicts);
     checkRevisions(this.history, verdicts);
+  }
+
+  /** Writes what the clients saw, and what each watcher was told, to files of a folder. */
+  save(folder: string): void {
+    this.history.save(folder);
+    for (const { name, told } of this.#watchers) {
+      const lines = [...told].map(([rev, changes]) => ({ rev, changes: [...changes] }));
+      saveLines(join(folder, `${name}.ndjson`), lines);
+    }
   }
 
   /** Waits until nothing is left that would end by itself. */

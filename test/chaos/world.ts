@@ -1,3 +1,5 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ask } from '../../lab/ask.ts';
 import { Cluster } from '../../lab/cluster.ts';
 import type { NodeProcess } from '../../lab/node-process.ts';
@@ -77,6 +79,8 @@ export class World {
       data: folder,
       flags,
       onEnd,
+      onLine: ({ id }, line) =>
+        appendFileSync(join(folder, `${id}.log`), `${new Date().toISOString()} ${line}\n`),
       nodeFlags: id => [disks.flagOf(id, isTraced)],
     });
     return new World(cluster, options, disks, mayEnd);
