@@ -2,6 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { findStage } from '../../lab/cluster.ts';
+import { OPS } from '../../src/wire/ops.ts';
 import { STAGES } from '../../stages/stages.ts';
 import { FAULTS, type FaultKind, kindsFor } from './faults.ts';
 import { reportOf } from './report.ts';
@@ -9,6 +11,8 @@ import { type Result, type RunOptions, runCrashPoints, runDurability, runLines, 
 import { runWithMounts } from './small-disk.ts';
 
 const LAST = STAGES.at(-1)?.number ?? 0;
+/** The first stage of which a cluster under faults can ask everything. */
+const FIRST = OPS['transfer-leader'].stage;
 
 const USAGE = `usage: npm run chaos -- [FLAGS]
 
@@ -20,7 +24,7 @@ mounted.
   --minutes N        so many minutes of faults; 2 unless told
   --seed N           the same faults at the same times as the run that printed this seed
   --nodes N          5 unless told
-  --stage N          ${LAST} unless told
+  --stage N          ${FIRST} or later, where nodes elect their leader; ${LAST} unless told
   --transport NAME   how nodes speak to each other: lines, unless told, or grpc
   --only KIND,…      only these kinds of faults:
 ${Object.entries(FAULTS)
@@ -85,6 +89,13 @@ async function main(): Promise<number> {
     ...(flags.transport !== undefined && { transport: flags.transport }),
     say,
   };
+  findStage(plan.stage);
+  const isAboutDisks = flags.durability === true || flags['crash-points'] === true;
+  if (!isAboutDisks && plan.stage < FIRST) {
+    throw new Error(
+      `--stage ${plan.stage}: only from stage ${FIRST} on does another node lead when one is gone`,
+    );
+  }
   const length = numberOf('minutes', flags.minutes, 2) * 60_000;
   const most = flags.most === undefined ? undefined : numberOf('most', flags.most, 0);
   const kinds = kindsOf(flags.only, plan);
