@@ -250,8 +250,8 @@ export class State {
 
   /** Whether an entry of another log cannot be the one that is committed here at its place. */
   isContradicted({ index, term }: Position): boolean {
-    const { log } = this;
-    if (index > this.#commit) return false;
+    const { commit, log } = this;
+    if (index > commit) return false;
     // Of what is compacted only the last term is known; there was none later before it.
     return index < log.base.index ? term > log.base.term : log.termAt(index) !== term;
   }
