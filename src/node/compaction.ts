@@ -25,7 +25,7 @@ export interface CompactionLimits {
 }
 
 export const DEFAULT_LIMITS = {
-  entries: 100_000,
+  entries: 300_000,
   bytes: 67_108_864,
   tail: 1_000,
   piece: 131_072,
