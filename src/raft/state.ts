@@ -1,4 +1,5 @@
 import { type Configuration, isConfiguration, quorumOf } from './configuration.ts';
+import { Contradiction } from './contradiction.ts';
 import type { Ballot, Entry, Position } from './entry.ts';
 import { Log } from './log.ts';
 import type { Envelope, Install, Message } from './messages.ts';
@@ -248,12 +249,17 @@ export class State {
       ?.configuration.origin;
   }
 
-  /** Whether an entry of another log cannot be the one that is committed here at its place. */
-  isContradicted({ index, term }: Position): boolean {
-    const { commit, log } = this;
-    if (index > commit) return false;
+  /**
+   * What is committed stays (§5.4). A leader that has something else in its place leads those who have lost it, and this
+   * node may be the last to have it: it must neither give way nor count with them. Throws where an entry of the leader's
+   * log cannot be the one that is committed here.
+   */
+  checkCommitted(leader: string, { index, term }: Position): void {
+    const { id, commit, log } = this;
+    if (index > commit) return;
     // Of what is compacted only the last term is known; there was none later before it.
-    return index < log.base.index ? term > log.base.term : log.termAt(index) !== term;
+    const isOther = index < log.base.index ? term > log.base.term : log.termAt(index) !== term;
+    if (isOther) throw new Contradiction(id, leader, { index, term }, commit);
   }
 
   append(entries: readonly Entry[]): void {

@@ -1,5 +1,4 @@
-import { Contradiction } from '../../src/raft/contradiction.ts';
-import type { Entry, Position } from '../../src/raft/entry.ts';
+import type { Entry } from '../../src/raft/entry.ts';
 import type { Append, Appended, AppendRefused } from '../../src/raft/messages.ts';
 import { Progress } from '../../src/raft/progress.ts';
 import type { Proposal } from '../../src/raft/proposal.ts';
@@ -168,7 +167,11 @@ export class Replication {
   onAppend(from: string, { prevIndex, prevTerm, entries, commit }: Append): void {
     const state = this.#state;
     const { log, term } = state;
-    if (prevIndex <= state.commit) this.#refuseOthers(from, { index: prevIndex, term: prevTerm }, entries);
+    state.checkCommitted(from, { index: prevIndex, term: prevTerm });
+    for (const entry of entries) {
+      if (entry.index > state.commit) break;
+      state.checkCommitted(from, entry);
+    }
     // What is committed here agrees with every leader, so older news must not touch the log.
     if (prevIndex < log.base.index) {
       state.sendDurable(from, { type: 'appended', term, match: state.commit });
@@ -190,20 +193,6 @@ export class Replication {
     // No further than what this message has verified: what lies behind may be of another leader.
     state.commitTo(Math.min(commit, match));
     state.sendDurable(from, { type: 'appended', term, match });
-  }
-
-  /**
-   * What is committed stays (§5.4): a leader that has something else in its place leads those who have lost it. This node
-   * may be the last to have it, so it must neither give way nor count with them.
-   */
-  #refuseOthers(leader: string, before: Position, entries: readonly Entry[]): void {
-    const state = this.#state;
-    let other = state.isContradicted(before) ? before : undefined;
-    for (const entry of entries) {
-      if (other !== undefined || entry.index > state.commit) break;
-      if (state.isContradicted(entry)) other = entry;
-    }
-    if (other !== undefined) throw new Contradiction(state.id, leader, other, state.commit);
   }
 
   onAppended(from: string, { match }: Appended): void {

@@ -1,5 +1,4 @@
 import type { Configuration } from '../../src/raft/configuration.ts';
-import { Contradiction } from '../../src/raft/contradiction.ts';
 import type { Position } from '../../src/raft/entry.ts';
 import type { Install, Installed } from '../../src/raft/messages.ts';
 import type { Progress } from '../../src/raft/progress.ts';
@@ -81,9 +80,8 @@ export class Snapshots {
   }
 
   onInstall(from: string, message: Install): void {
-    const { id, commit, term } = this.#state;
-    const end = { index: message.lastIndex, term: message.lastTerm };
-    if (this.#state.isContradicted(end)) throw new Contradiction(id, from, end, commit);
+    const { commit, term } = this.#state;
+    this.#state.checkCommitted(from, { index: message.lastIndex, term: message.lastTerm });
     // What is committed here agrees with every leader, so an older snapshot has nothing to tell.
     if (message.lastIndex <= commit) this.#state.sendDurable(from, { type: 'appended', term, match: commit });
     else this.#state.receive(message);
