@@ -117,8 +117,9 @@ export function findings(asked: StatusReply, seen: readonly Seen[]): string[] {
     ...notices(asked, seen),
     ...quorum(seen, here),
     ...leadership(here, leader),
+    ...unheard(here, leader),
+    ...divergence(here),
   ];
-  wrong.push(...unheard(here, leader), ...divergence(here));
   for (const { id, lag = 0 } of leader?.members ?? []) {
     if (lag > FAR_BEHIND && here.some(({ member }) => member.id === id))
       wrong.push(`${id} is ${count(lag, 'entry', 'entries')} behind the leader.`);

@@ -48,9 +48,9 @@ export class Transfers {
     }
   }
 
-  /** Begins to hand over to the best voter of those that can be reached, for nobody in particular; false when there is none. */
-  resign(isUp: (id: string) => boolean): boolean {
-    const to = this.#best(isUp);
+  /** Begins to hand over to the best voter of those that are fit, for nobody in particular; false when there is none. */
+  resign(isFit: (id: string) => boolean): boolean {
+    const to = this.#best(isFit);
     if (to === undefined) return false;
     this.#options.core.transfer?.(to);
     this.#options.wake();

@@ -31,11 +31,10 @@ export class Admission {
   }
 
   readonly interceptor: ServerInterceptor = (method, call) => {
-    if (!this.#hasRoom(method.path, call.getPeer()))
-      return new ServerInterceptingCall(call, { start: () => {} });
+    if (!this.#hasRoom(method.path, call.getPeer())) return unheard(call);
     if (this.#coming.size >= MOST_COMING) {
       setImmediate(() => this.#end(call, BUSY));
-      return new ServerInterceptingCall(call, { start: () => {} });
+      return unheard(call);
     }
     this.#coming.set(call, this.#now());
     return new ServerInterceptingCall(call, {
@@ -71,4 +70,9 @@ export class Admission {
     this.#coming.delete(call);
     call.sendStatus(serviceErrorOf(reason));
   }
+}
+
+/** A call of which nothing is read. */
+function unheard(call: ServerInterceptingCallInterface): ServerInterceptingCall {
+  return new ServerInterceptingCall(call, { start: () => {} });
 }
