@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import split2 from 'split2';
 import { type Failure, failure } from '../wire/errors.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { mayChange, type Request, type RequestId } from '../wire/ops.ts';
@@ -7,6 +6,8 @@ import { encodeReply, failed, type Outcome, outcomeOf } from '../wire/reply.ts';
 import { isBlank, isHttp, isObject, readLine } from '../wire/request.ts';
 import type { Taker } from './backlog.ts';
 import type { Client, Follower } from './client.ts';
+import type { Fault } from './line-buffer.ts';
+import { LineInput } from './line-input.ts';
 import type { News } from './news.ts';
 import { Output } from './output.ts';
 import type { PeerSession } from './peers.ts';
@@ -14,7 +15,6 @@ import { Pending, PendingSet } from './pending.ts';
 import { Receipts } from './receipts.ts';
 import type { LineServer } from './server.ts';
 import { TIMEOUT, timedOut } from './timeout.ts';
-import { type Fault, WholeLines } from './whole-lines.ts';
 
 /** A connection is not read while this many of its requests are under way, … */
 const MOST_PENDING = 1_024;
@@ -65,8 +65,7 @@ interface Ready {
 export class Connection implements Taker, Client {
   readonly #server: LineServer;
   readonly #socket: Socket;
-  readonly #input: WholeLines;
-  readonly #lines = split2('\n');
+  readonly #input: LineInput;
   readonly #output: Output;
   /** Requests under way without an id, and replies that wait behind them, in the order of their lines. */
   readonly #inOrder: (Pending | Ready)[] = [];
@@ -101,14 +100,17 @@ export class Connection implements Taker, Client {
   constructor(server: LineServer, socket: Socket, isReserve = false) {
     this.#server = server;
     this.#socket = socket;
-    this.#input = new WholeLines(LIMITS.line, server.received);
+    const taker = { onLine: (line: string) => this.#line(line), onEnd: () => this.#inputEnded() };
+    this.#input = new LineInput(socket, taker, LIMITS.line, server.received);
     this.#output = new Output(socket, this, server.backlog);
     this.#activeAt = server.now();
     this.#beganAt = this.#activeAt;
     this.#isReserve = isReserve;
-    socket.on('data', () => {
+    socket.on('data', chunk => {
       this.#activeAt = server.now();
+      this.#input.take(chunk);
     });
+    socket.on('end', () => this.#input.end());
     socket.on('drain', () => {
       this.#output.count();
       this.#flow();
@@ -125,9 +127,6 @@ export class Connection implements Taker, Client {
       server.backlog.count(this, 0);
       this.#abandon();
     });
-    this.#lines.on('data', (line: string) => this.#line(line));
-    this.#lines.on('end', () => this.#inputEnded());
-    socket.pipe(this.#input).pipe(this.#lines);
   }
 
   /** True once this is the connection of another node. */
@@ -312,11 +311,11 @@ export class Connection implements Taker, Client {
       this.#pendingText >= MOST_PENDING_TEXT ||
       this.#pendingLists >= MOST_PENDING_LISTS ||
       this.#output.isFull;
-    if (isFull !== this.#lines.isPaused()) {
-      if (isFull) this.#lines.pause();
+    if (isFull !== this.#input.isPaused) {
+      if (isFull) this.#input.pause();
       else {
         this.#activeAt = this.#server.now(); // a client that was not read cannot have stood still
-        this.#lines.resume();
+        this.#input.resume();
       }
     }
     if (this.#isEnding && pending === 0 && this.#waiting === undefined && this.#output.isWritten)
@@ -356,7 +355,7 @@ export class Connection implements Taker, Client {
       this.#socket.destroy();
       return;
     }
-    if (this.#input.partial > 0 && now - this.#activeAt > idleLimit && !this.#lines.isPaused()) {
+    if (this.#input.partial > 0 && now - this.#activeAt > idleLimit && !this.#input.isPaused) {
       this.#server.log('%s idle in mid-line: closed', this.#socket.remoteAddress);
       this.#socket.destroy();
       return;

@@ -1,138 +1,32 @@
-import { isUtf8 } from 'node:buffer';
 import { Transform, type TransformCallback } from 'node:stream';
-import type { Budget } from './budget.ts';
+import { type Fault, LineBuffer } from './line-buffer.ts';
 
-const NEWLINE = 0x0a;
-const NOTHING = Buffer.alloc(0);
-/** Bytes of a half-received line that count into no budget: when it is used up, only long lines are refused. */
-const FREE = 16_384;
-
-/** Why a stream of lines ended before its sender ended it. */
-export type Fault = 'LINE_TOO_LONG' | 'BAD_ENCODING' | 'BUSY';
-
-/**
- * Hands on bytes only up to a newline, and keeps the beginning of a line until its end has come. So whoever
- * splits behind it sees each byte once, however small the packets, and no character cut in two.
- *
- * A line that is too long, is not UTF-8, or finds no room in the budget ends the stream behind the good lines
- * before it; `fault` then says why.
- */
+/** A `LineBuffer` as a stream, for split2 behind it. It ends behind the last good line before a fault. */
 export class WholeLines extends Transform {
-  #limit: number;
-  #budget: Budget | undefined;
-  #taken = 0;
-  #held = NOTHING;
-  #length = 0;
-  #fault: Fault | undefined;
+  readonly #buffer: LineBuffer;
+  #isEnded = false;
 
-  /** `limit`: bytes that a line may have before its newline. `budget`: what lines share until their end has come. */
-  constructor(limit: number, budget?: Budget) {
+  /** `limit`: bytes that a line may have before its newline. */
+  constructor(limit: number) {
     super();
-    this.#limit = limit;
-    this.#budget = budget;
+    this.#buffer = new LineBuffer(lines => this.push(lines), limit);
   }
 
   get fault(): Fault | undefined {
-    return this.#fault;
-  }
-
-  /** Bytes of a line whose end has not come. */
-  get partial(): number {
-    return this.#length;
-  }
-
-  /** From here on lines may have `limit` bytes, and count into no budget. */
-  trust(limit: number): void {
-    this.#budget?.give(this.#taken);
-    this.#budget = undefined;
-    this.#limit = limit;
+    return this.#buffer.fault;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    if (this.#fault === undefined) this.#take(chunk);
+    this.#buffer.take(chunk);
+    if (this.fault !== undefined && !this.#isEnded) {
+      this.#isEnded = true;
+      this.push(null);
+    }
     done();
   }
 
-  /** A last line without a newline counts: what it lacks is only its ending. */
   override _flush(done: TransformCallback): void {
-    if (this.#fault === undefined && this.#length > 0) this.#handOn(this.#release());
+    this.#buffer.end();
     done();
-  }
-
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#release();
-    done(error);
-  }
-
-  #take(chunk: Buffer): void {
-    const first = chunk.indexOf(NEWLINE) + 1;
-    if (first === 0) {
-      this.#hold(chunk);
-      return;
-    }
-    // The held line alone is put together; the lines behind it are handed on as they came.
-    const start = this.#length > 0 ? first : 0;
-    if (start > 0) this.#handOn(Buffer.concat([this.#release(), chunk.subarray(0, first)]));
-    const end = chunk.lastIndexOf(NEWLINE) + 1;
-    if (end > start && this.#fault === undefined) this.#handOn(chunk.subarray(start, end));
-    if (end < chunk.length && this.#fault === undefined) this.#hold(chunk.subarray(end));
-  }
-
-  #hold(bytes: Buffer): void {
-    const length = this.#length + bytes.length;
-    if (length > this.#limit) this.#end('LINE_TOO_LONG');
-    else if (length > this.#held.length && !this.#grow(length)) this.#end('BUSY');
-    else {
-      bytes.copy(this.#held, this.#length);
-      this.#length = length;
-    }
-  }
-
-  /** Makes room for a line of this length, and for more: doubling copies each byte but a few times. */
-  #grow(length: number): boolean {
-    const size = Math.max(length, Math.min(this.#held.length * 2, this.#limit));
-    const taken = Math.max(0, size - FREE);
-    if (this.#budget?.take(taken - this.#taken) === false) return false;
-    this.#taken = taken;
-    const larger = Buffer.allocUnsafe(size);
-    this.#held.copy(larger, 0, 0, this.#length);
-    this.#held = larger;
-    return true;
-  }
-
-  /** The held bytes, which are held no longer. */
-  #release(): Buffer {
-    const bytes = this.#held.subarray(0, this.#length);
-    this.#budget?.give(this.#taken);
-    this.#taken = 0;
-    this.#held = NOTHING;
-    this.#length = 0;
-    return bytes;
-  }
-
-  #handOn(lines: Buffer): void {
-    if (lines.length <= this.#limit && isUtf8(lines)) this.push(lines);
-    else this.#handOnGood(lines);
-  }
-
-  /** Hands on the lines before the first that is at fault. */
-  #handOnGood(lines: Buffer): void {
-    for (let start = 0; start < lines.length; ) {
-      const newline = lines.indexOf(NEWLINE, start);
-      const end = newline === -1 ? lines.length : newline;
-      const isLong = end - start > this.#limit;
-      if (isLong || !isUtf8(lines.subarray(start, end))) {
-        this.#end(isLong ? 'LINE_TOO_LONG' : 'BAD_ENCODING');
-        return;
-      }
-      this.push(lines.subarray(start, end + 1));
-      start = end + 1;
-    }
-  }
-
-  #end(fault: Fault): void {
-    this.#fault = fault;
-    this.#release();
-    this.push(null);
   }
 }

@@ -1,0 +1,189 @@
+import { expect } from 'chai';
+import { Budget } from '../../src/node/budget.ts';
+import { LineBuffer } from '../../src/node/line-buffer.ts';
+import { LineInput } from '../../src/node/line-input.ts';
+import { withSeed } from '../shared/random.ts';
+
+/** What comes out for packets that come in, put together, and the fault it ends with, if any. */
+function through(packets: readonly Buffer[], limit: number, budget?: Budget) {
+  const chunks: Buffer[] = [];
+  const lines = new LineBuffer(chunk => chunks.push(chunk), limit, budget);
+  for (const packet of packets) lines.take(packet);
+  lines.end();
+  return { chunks, text: Buffer.concat(chunks).toString('latin1'), fault: lines.fault };
+}
+
+const SOUND = Buffer.from('ab\n\n\u{1f600}é\r\n{"a":"€"}\nlast');
+const BAD = Buffer.concat([Buffer.from('ok\né\n'), Buffer.from([0x61, 0xc3, 0x0a]), Buffer.from('never\n')]);
+const LONG = Buffer.from('1234567890\n12345678901\nnever\n');
+
+describe('whole lines', () => {
+  it('come out the same wherever packets cut them, and never end in mid-character', () => {
+    for (let a = 0; a <= SOUND.length; a += 1) {
+      for (let b = a; b <= SOUND.length; b += 1) {
+        const packets = [SOUND.subarray(0, a), SOUND.subarray(a, b), SOUND.subarray(b)];
+        const { chunks, text, fault } = through(packets, 100);
+        expect([text, fault]).to.deep.equal([SOUND.toString('latin1'), undefined]);
+        for (const chunk of chunks.slice(0, -1)) expect(chunk.at(-1)).to.equal(0x0a);
+      }
+    }
+    const bytewise = through(
+      [...SOUND].map(byte => Buffer.from([byte])),
+      100,
+    );
+    expect(bytewise.text).to.equal(SOUND.toString('latin1'));
+  });
+
+  it('end behind the last good one at a fault, wherever packets cut them', () => {
+    for (const [bytes, good, wanted] of [
+      [BAD, 'ok\n\u00c3\u00a9\n', 'BAD_ENCODING'],
+      [LONG, '1234567890\n', 'LINE_TOO_LONG'],
+    ] as const) {
+      for (let a = 0; a <= bytes.length; a += 1) {
+        for (let b = a; b <= bytes.length; b += 1) {
+          const packets = [bytes.subarray(0, a), bytes.subarray(a, b), bytes.subarray(b)];
+          const { text, fault } = through(packets, 10);
+          expect([text, fault], `${a} ${b}`).to.deep.equal([good, wanted]);
+        }
+      }
+    }
+  });
+
+  it('come out the same for random bytes in random packets', () =>
+    withSeed(random => {
+      for (let time = 0; time < 300; time += 1) {
+        const bytes = Buffer.from(random.text(['a', 'é', '\u{1f600}', '\n', '\r', ' '], 200));
+        const packets: Buffer[] = [];
+        for (let at = 0; at < bytes.length; ) {
+          const to = at + 1 + random.below(20);
+          packets.push(bytes.subarray(at, to));
+          at = to;
+        }
+        const whole = through([bytes], 40);
+        const cut = through(packets, 40);
+        expect([cut.text, cut.fault]).to.deep.equal([whole.text, whole.fault]);
+        const lines = bytes.toString('latin1').split('\n');
+        const isLong = lines.some(line => line.length > 40);
+        expect(whole.fault).to.equal(isLong ? 'LINE_TOO_LONG' : undefined);
+        if (!isLong) expect(whole.text).to.equal(bytes.toString('latin1'));
+      }
+    }));
+
+  it('share a budget with others, and leave nothing of it taken when they end', () => {
+    const budget = new Budget(50_000);
+    const long = Buffer.alloc(40_000, 'x');
+    const first = new LineBuffer(() => {}, 100_000, budget);
+    first.take(long);
+    first.take(long.subarray(0, 10_000));
+    const refused = through([long, long.subarray(0, 10_000)], 100_000, budget);
+    expect(refused).to.include({ fault: 'BUSY', text: '' });
+    const short = through([long.subarray(0, 10_000), Buffer.from('\n')], 100_000, budget);
+    expect(short.fault).to.equal(undefined);
+    first.clear();
+    expect(budget.take(50_000)).to.equal(true);
+    expect(budget.take(1)).to.equal(false);
+  });
+
+  it('count into no budget once their sender is trusted', () => {
+    const budget = new Budget(30_000);
+    const lines = new LineBuffer(() => {}, 40_000, budget);
+    lines.take(Buffer.alloc(35_000, 'x'));
+    expect(budget.take(30_000)).to.equal(false);
+    lines.trust(100_000);
+    expect(budget.take(30_000)).to.equal(true);
+    lines.take(Buffer.alloc(60_000, 'x'));
+    expect([lines.partial, lines.fault]).to.deep.equal([95_000, undefined]);
+    lines.clear();
+    expect(budget.take(1)).to.equal(false);
+  });
+});
+
+/** A connection's input, what it has handed on, and what its socket was told. */
+class Watched {
+  readonly seen: string[] = [];
+  /** Called with every line, before the next. */
+  hear: (line: string) => void = () => {};
+  readonly input = new LineInput(
+    { pause: () => this.seen.push('(socket paused)'), resume: () => this.seen.push('(socket resumed)') },
+    { onLine: line => this.#onLine(line), onEnd: () => this.seen.push(`(end: ${this.input.fault})`) },
+    100,
+    new Budget(1_000_000),
+  );
+
+  #onLine(line: string): void {
+    this.seen.push(line);
+    this.hear(line);
+  }
+}
+
+const turn = () => new Promise(resolve => setImmediate(resolve));
+
+describe('the lines of a connection', () => {
+  it('are handed on one by one, and what lacks its newline with the end', () => {
+    const { input, seen } = new Watched();
+    input.take(Buffer.from('one\n\ntwo\r\nth'));
+    input.take(Buffer.from('ree\nla'));
+    input.end();
+    expect(seen).to.deep.equal(['one', '', 'two\r', 'three', 'la', '(end: undefined)']);
+  });
+
+  it('wait while it is paused, those that are here as well as those that come', async () => {
+    const watched = new Watched();
+    const { input, seen } = watched;
+    watched.hear = line => line === 'two' && input.pause();
+    input.take(Buffer.from('one\ntwo\nthree\n'));
+    input.take(Buffer.from('four\nfi'));
+    input.end();
+    expect(seen.splice(0)).to.deep.equal(['one', 'two', '(socket paused)']);
+    input.resume();
+    expect(seen).to.deep.equal([]);
+    await turn();
+    expect(seen).to.deep.equal(['three', 'four', 'fi', '(end: undefined)', '(socket resumed)']);
+  });
+
+  it('stay in order when it is paused and resumed in the midst of a line', async () => {
+    const watched = new Watched();
+    const { input, seen } = watched;
+    watched.hear = () => {
+      input.pause();
+      input.resume();
+    };
+    input.take(Buffer.from('one\ntwo\n'));
+    watched.hear = line => {
+      if (line === 'four') input.pause();
+    };
+    input.take(Buffer.from('three\nfour\nfive\n'));
+    const heard = () => seen.filter(line => !line.startsWith('('));
+    await turn();
+    expect(heard()).to.deep.equal(['one', 'two', 'three', 'four']);
+    input.resume();
+    await turn();
+    expect(heard()).to.deep.equal(['one', 'two', 'three', 'four', 'five']);
+  });
+
+  it('end at a fault once those before it have been taken, and once only', async () => {
+    const watched = new Watched();
+    const { input, seen } = watched;
+    watched.hear = () => input.pause();
+    input.take(Buffer.concat([Buffer.from('one\ntwo\n'), Buffer.alloc(101, 'x')]));
+    input.take(Buffer.from('never\n'));
+    for (let time = 0; time < 3; time += 1) {
+      input.resume();
+      await turn();
+    }
+    input.take(Buffer.from('never\n'));
+    input.end();
+    expect(seen.filter(line => !line.startsWith('(s'))).to.deep.equal(['one', 'two', '(end: LINE_TOO_LONG)']);
+  });
+
+  it('are forgotten when it is destroyed', async () => {
+    const watched = new Watched();
+    watched.hear = () => watched.input.pause();
+    watched.input.take(Buffer.from('one\ntwo\n'));
+    watched.input.destroy();
+    watched.input.resume();
+    await turn();
+    watched.input.end();
+    expect(watched.seen).to.not.include('two').and.not.include('(end: undefined)');
+  });
+});
