@@ -102,7 +102,7 @@ export class Connection implements Taker, Client {
     this.#socket = socket;
     const taker = { onLine: (line: string) => this.#line(line), onEnd: () => this.#inputEnded() };
     this.#input = new LineInput(socket, taker, LIMITS.line, server.received);
-    this.#output = new Output(socket, this, server.backlog);
+    this.#output = new Output(socket, this, server.backlog, server.pieces);
     this.#activeAt = server.now();
     this.#beganAt = this.#activeAt;
     this.#isReserve = isReserve;

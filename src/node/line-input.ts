@@ -17,7 +17,7 @@ interface LineTaker {
 
 /**
  * The lines of a connection, one after the other, for as long as whoever takes them can take more. Two streams, one for
- * whole lines and split2, would say the same in fewer words; what streams do around each chunk is a fifth of the time
+ * whole lines and split2, would say the same in fewer words; what streams do around each chunk is a sixth of the time
  * of a read where every client has one request under way (bench/NOTES.md).
  */
 export class LineInput {

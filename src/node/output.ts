@@ -7,22 +7,43 @@ const MOST_UNSENT = 1_048_576;
 const MOST_A_TURN = 65_536;
 /** Characters that leave at once, or a few more: the client begins with them while this node goes on with the rest of the turn. */
 const PIECE = 16_384;
+/** As many as that, of the first that leave in a turn: until then no client has anything to do. */
+const FIRST_PIECE = 8_192;
+
+/** How much leaves before the end of a turn, for all connections of a server together. */
+export class Pieces {
+  #least = FIRST_PIECE;
+
+  /** Whether so many characters are to leave now. */
+  take(size: number): boolean {
+    if (size < this.#least) return false;
+    this.#least = PIECE;
+    return true;
+  }
+
+  /** Begins another turn. */
+  reset(): void {
+    this.#least = FIRST_PIECE;
+  }
+}
 
 /** The replies of one client on their way out. Those of a turn leave in one write, or in a few. */
 export class Output {
   readonly #socket: Socket;
   readonly #taker: Taker;
   readonly #backlog: Backlog;
+  readonly #pieces: Pieces;
   /** Replies that have not been written, … */
   #text = '';
   /** … and characters of those that were, and were not taken. */
   #unsent = 0;
   #turnSize = 0;
 
-  constructor(socket: Socket, taker: Taker, backlog: Backlog) {
+  constructor(socket: Socket, taker: Taker, backlog: Backlog, pieces: Pieces) {
     this.#socket = socket;
     this.#taker = taker;
     this.#backlog = backlog;
+    this.#pieces = pieces;
   }
 
   /** True when the client should take some before it may ask for more. */
@@ -46,7 +67,7 @@ export class Output {
     this.#text += line;
     this.#text += '\n';
     this.#turnSize += line.length + 1;
-    if (this.#text.length >= PIECE) this.#write();
+    if (this.#pieces.take(this.#text.length)) this.#write();
     return isFirst;
   }
 

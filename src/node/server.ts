@@ -11,6 +11,7 @@ import { Guest } from './guest.ts';
 import { logger } from './logger.ts';
 import { sendSoon } from './loop-end.ts';
 import { Newcomer } from './newcomer.ts';
+import { Pieces } from './output.ts';
 import type { PeerConnection, PeerSession } from './peers.ts';
 
 /** Where the outcome of a request goes; it takes one, and ignores any more. */
@@ -90,6 +91,8 @@ export class LineServer {
   readonly received: Budget;
   /** For `Connection`: the replies that clients have not taken. */
   readonly backlog: Backlog;
+  /** For `Connection`: which replies leave before the end of their turn. */
+  readonly pieces = new Pieces();
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   readonly #newcomers = new Set<Newcomer>();
@@ -219,6 +222,7 @@ export class LineServer {
   /** A thousand writes at a time: what many watch at once must not keep the others waiting. */
   #flush(): void {
     const connections = this.#toFlush.splice(0, MOST_FLUSHED);
+    this.pieces.reset();
     if (this.#toFlush.length > 0) sendSoon(() => this.#flush());
     for (const connection of connections) connection.flush();
   }
