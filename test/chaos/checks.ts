@@ -3,7 +3,7 @@ import { checkLinearizable } from '../shared/linearizability.ts';
 import { INSERTED } from './clients.ts';
 import type { History, Sight } from './history.ts';
 import type { Verdicts } from './verdicts.ts';
-import type { Line } from './wire.ts';
+import { GARBLED, type Line } from './wire.ts';
 
 /** What a watcher was told: at each revision, of each key. */
 export interface Watched {
@@ -17,7 +17,7 @@ export interface Watched {
 const MOST_STEPS = 3_000_000;
 
 /** Codes that say that a node is at fault, or that it took a sound request for a bad one. */
-const FAULTS = ['INTERNAL', 'BAD_JSON', 'BAD_ENCODING', 'BAD_REQUEST', 'UNKNOWN_OP', 'no code'];
+const FAULTS = ['INTERNAL', 'BAD_JSON', 'BAD_ENCODING', 'BAD_REQUEST', 'UNKNOWN_OP', 'no code', GARBLED];
 
 /** Whether an error is one that a node which is not at fault may answer a sound request with. */
 export function isSane(code: string | undefined): boolean {

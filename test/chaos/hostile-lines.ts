@@ -6,6 +6,7 @@ import { mutated } from '../shared/hostile/mutations.ts';
 import { Random } from '../shared/random.ts';
 import { pause } from './caller.ts';
 import type { Verdicts } from './verdicts.ts';
+import { GARBLED, replyIn } from './wire.ts';
 import type { World } from './world.ts';
 
 /** Connections that send garbage, and lines that each sends before it waits for the answers. */
@@ -63,6 +64,11 @@ export async function sendHostileLines(world: World, lines: number, seed: number
     const words = `${id} has grown by ${mebibytes} MiB`;
     world.check(`memory grows by no more than ${MOST_GROWTH} MiB`, mebibytes <= MOST_GROWTH, words);
   }
+  world.check(
+    'every answer can be read',
+    !counts.has(GARBLED),
+    `${counts.get(GARBLED)} lines that are no JSON`,
+  );
   return { lines, codes: Object.fromEntries(counts), growth: Object.fromEntries(growth) };
 }
 
@@ -119,7 +125,7 @@ class Stranger {
   }
 
   #take(line: string): void {
-    const { id, ok, error } = JSON.parse(line);
+    const { id, ok, error } = replyIn(line);
     const code = ok === true ? 'ok' : (error?.code ?? 'push');
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
     if (id === `mark ${this.#batch}`) this.#onMark?.(true);

@@ -92,6 +92,11 @@ export class Watcher implements Client {
       this.#early.push(push);
       return;
     }
+    if (push.error !== undefined) {
+      this.#isOpen = false;
+      verdicts.check('a watch tells what can be read', false, `${this.name}: ${JSON.stringify(push.error)}`);
+      return;
+    }
     if (push.closed !== undefined) {
       this.#isOpen = false;
       const words = `${this.name}: ${JSON.stringify(push)}`;

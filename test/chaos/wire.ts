@@ -10,6 +10,9 @@ export type Answer = Reply | 'unknown' | 'unsent';
 const MARGIN = 1_000;
 const PATIENCE = 5_000;
 
+/** The code of what stands for a line from a node that is no JSON object. */
+export const GARBLED = 'GARBLED';
+
 /** A request; under an id of its own it is sent as it is. */
 export interface Line {
   readonly op: string;
@@ -94,18 +97,28 @@ export class Wire {
         if (this.#socket === socket) this.#broken();
         resolve(false);
       });
-      socket.pipe(split2()).on('data', (line: string) => this.#take(JSON.parse(line) as Reply));
+      socket.pipe(split2()).on('data', (line: string) => this.#take(line));
     });
   }
 
-  #take(reply: Reply): void {
-    const pending = this.#pending.get(reply.id);
+  #take(line: string): void {
+    const reply = replyIn(line);
+    if (reply.error?.code === GARBLED) {
+      // What it answers nobody can tell, so all that was asked is answered with it.
+      if (this.#pending.size === 0) this.#onPush(reply);
+      for (const id of [...this.#pending.keys()]) this.#answer(id, { ...reply, id });
+      this.#socket?.destroy();
+    } else this.#answer(reply.id, reply);
+  }
+
+  #answer(id: unknown, reply: Reply): void {
+    const pending = this.#pending.get(id);
     if (pending === undefined) {
-      if (reply.id === undefined) this.#onPush(reply);
+      if (id === undefined) this.#onPush(reply);
       return;
     }
     clearTimeout(pending.timer);
-    this.#pending.delete(reply.id);
+    this.#pending.delete(id);
     pending.resolve(reply);
   }
 
@@ -118,4 +131,15 @@ export class Wire {
       resolve('unknown');
     }
   }
+}
+
+/** The reply that a line from a node is, or one that says that it is none. */
+export function replyIn(line: string): Reply {
+  try {
+    const reply: unknown = JSON.parse(line);
+    if (typeof reply === 'object' && reply !== null) return reply as Reply;
+  } catch {
+    // told below
+  }
+  return { ok: false, error: { code: GARBLED, message: line.slice(0, 200), definite: false, retry: false } };
 }
