@@ -20,6 +20,7 @@ export class Newcomer {
     this.#told = told;
     socket.on('error', ignore);
     socket.once('readable', this.#look);
+    socket.once('end', this.#ended);
   }
 
   /** True once it has begun to say something. */
@@ -32,14 +33,19 @@ export class Newcomer {
     if (chunk !== null) this.#held = Buffer.concat([this.#held, chunk]);
     const most = Math.min(this.#held.length, PREFACE.length);
     const isLike = this.#held.subarray(0, most).equals(PREFACE.subarray(0, most));
-    const isOver = chunk === null && this.socket.readableEnded;
-    if (isLike && most < PREFACE.length && !isOver && !this.socket.destroyed) {
+    if (isLike && most < PREFACE.length && !this.socket.destroyed) {
       this.socket.once('readable', this.#look);
       return;
     }
     if (this.#held.length > 0) this.socket.unshift(this.#held);
     this.socket.off('error', ignore);
+    this.socket.off('end', this.#ended);
     this.#told(isLike && most === PREFACE.length);
+  };
+
+  /** It has said nothing, or not even a word. */
+  readonly #ended = (): void => {
+    this.socket.end();
   };
 }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import { expect } from 'chai';
@@ -68,6 +69,15 @@ describe('a node that others call over gRPC', () => {
       message: 'n2 speaks lines to other nodes, and n1 gRPC: start both with the same --transport',
     });
     await lines.close();
+    await isWell();
+  });
+
+  it('closes a connection that ends before it has said in which way it speaks', async () => {
+    for (const said of ['', 'PRI * HT']) {
+      const socket = connect(Number(node.address.split(':')[1]), '127.0.0.1', () => socket.end(said));
+      socket.resume();
+      await once(socket, 'close');
+    }
     await isWell();
   });
 
