@@ -390,10 +390,11 @@ export class Connection implements Taker, Client {
 
   cutOff(): void {
     this.#server.log('%s does not take its replies: closed', this.#socket.remoteAddress);
-    this.#socket.destroy();
+    this.destroy();
   }
 
   destroy(): void {
+    this.#input.destroy();
     this.#socket.destroy();
   }
 }

@@ -13,8 +13,8 @@ export type Fault = 'LINE_TOO_LONG' | 'BAD_ENCODING' | 'BUSY';
  * Hands on bytes only up to a newline, and keeps the beginning of a line until its end has come. So whoever splits
  * what is handed on sees each byte once, however small the packets, and no character cut in two.
  *
- * A line that is too long, is not UTF-8, or finds no room in the budget ends it all behind the good lines before it;
- * `fault` then says why, and what else comes is thrown away.
+ * A line that is too long, is not UTF-8, or finds no room in the budget is a fault: the good lines before it are handed on,
+ * and nothing that comes behind them.
  */
 export class LineBuffer {
   readonly #handOn: (lines: Buffer) => void;
@@ -70,8 +70,8 @@ export class LineBuffer {
 
   #hold(bytes: Buffer): void {
     const length = this.#length + bytes.length;
-    if (length > this.#limit) this.#end('LINE_TOO_LONG');
-    else if (length > this.#held.length && !this.#grow(length)) this.#end('BUSY');
+    if (length > this.#limit) this.#fail('LINE_TOO_LONG');
+    else if (length > this.#held.length && !this.#grow(length)) this.#fail('BUSY');
     else {
       bytes.copy(this.#held, this.#length);
       this.#length = length;
@@ -112,7 +112,7 @@ export class LineBuffer {
       const end = newline === -1 ? lines.length : newline;
       const isLong = end - start > this.#limit;
       if (isLong || !isUtf8(lines.subarray(start, end))) {
-        this.#end(isLong ? 'LINE_TOO_LONG' : 'BAD_ENCODING');
+        this.#fail(isLong ? 'LINE_TOO_LONG' : 'BAD_ENCODING');
         return;
       }
       this.#handOn(lines.subarray(start, end + 1));
@@ -120,7 +120,7 @@ export class LineBuffer {
     }
   }
 
-  #end(fault: Fault): void {
+  #fail(fault: Fault): void {
     this.#fault = fault;
     this.clear();
   }

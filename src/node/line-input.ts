@@ -29,7 +29,6 @@ export class LineInput {
   /** … of which those before this place have been taken. */
   #at = 0;
   #isPaused = false;
-  #isTaking = false;
   /** Nothing is to be added to `#text`. */
   #isEnding = false;
   #isEnded = false;
@@ -61,15 +60,16 @@ export class LineInput {
 
   take(chunk: Buffer): void {
     this.#buffer.take(chunk);
-    if (this.fault !== undefined) this.#isEnding = true;
-    this.#handOn();
+    if (this.fault === undefined) return;
+    this.#isEnding = true;
+    this.#endIfDone();
   }
 
   /** Nothing else comes. */
   end(): void {
     this.#buffer.end();
     this.#isEnding = true;
-    this.#handOn();
+    this.#endIfDone();
   }
 
   /** Hands on no further line, not even of those that are here. */
@@ -85,6 +85,7 @@ export class LineInput {
     this.#isPaused = false;
     process.nextTick(() => {
       this.#handOn();
+      this.#endIfDone();
       if (!this.#isPaused) this.#source.resume();
     });
   }
@@ -97,15 +98,16 @@ export class LineInput {
     this.#isEnded = true;
   }
 
+  /** A long line comes by itself, and is handed on before the next are added: what waits is the rest of one packet. */
   #add(lines: Buffer): void {
-    const text = isAscii(lines) ? lines.toString('latin1') : lines.toString();
-    this.#text = this.#at < this.#text.length ? this.#text.slice(this.#at) + text : text;
+    // Most lines are ASCII, which is faster to decode as what it also is.
+    const text = lines.toString(isAscii(lines) ? 'latin1' : 'utf8');
+    this.#text = this.#text.slice(this.#at) + text;
     this.#at = 0;
+    this.#handOn();
   }
 
   #handOn(): void {
-    if (this.#isTaking) return;
-    this.#isTaking = true;
     while (!this.#isPaused && this.#at < this.#text.length) {
       const newline = this.#text.indexOf('\n', this.#at);
       const end = newline === -1 ? this.#text.length : newline;
@@ -113,11 +115,13 @@ export class LineInput {
       this.#at = end + 1;
       this.#taker.onLine(line);
     }
-    this.#isTaking = false;
-    if (this.#isPaused || this.#isEnded) return;
+    if (this.#at < this.#text.length) return;
     this.#text = '';
     this.#at = 0;
-    if (!this.#isEnding) return;
+  }
+
+  #endIfDone(): void {
+    if (!this.#isEnding || this.#isEnded || this.#isPaused || this.#text !== '') return;
     this.#isEnded = true;
     this.#taker.onEnd();
   }

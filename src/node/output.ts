@@ -7,23 +7,23 @@ const MOST_UNSENT = 1_048_576;
 const MOST_A_TURN = 65_536;
 /** Characters that leave at once, or a few more: the client begins with them while this node goes on with the rest of the turn. */
 const PIECE = 16_384;
-/** As many as that, of the first that leave in a turn: until then no client has anything to do. */
+/** The same for the first piece of a turn, whichever client's it is: until then no client has anything to do. */
 const FIRST_PIECE = 8_192;
 
-/** How much leaves before the end of a turn, for all connections of a server together. */
+/** When pieces leave, for all connections of a server: whether the first of this turn has. */
 export class Pieces {
-  #least = FIRST_PIECE;
+  #size = FIRST_PIECE;
 
-  /** Whether so many characters are to leave now. */
-  take(size: number): boolean {
-    if (size < this.#least) return false;
-    this.#least = PIECE;
+  /** Whether a client's replies of so many characters leave now. */
+  leaves(size: number): boolean {
+    if (size < this.#size) return false;
+    this.#size = PIECE;
     return true;
   }
 
-  /** Begins another turn. */
+  /** The turn ends. */
   reset(): void {
-    this.#least = FIRST_PIECE;
+    this.#size = FIRST_PIECE;
   }
 }
 
@@ -67,13 +67,14 @@ export class Output {
     this.#text += line;
     this.#text += '\n';
     this.#turnSize += line.length + 1;
-    if (this.#pieces.take(this.#text.length)) this.#write();
+    if (this.#pieces.leaves(this.#text.length)) this.#write();
     return isFirst;
   }
 
   /** Ends a turn. */
   flush(): void {
     this.#turnSize = 0;
+    this.#pieces.reset();
     this.#write();
   }
 

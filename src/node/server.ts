@@ -222,7 +222,6 @@ export class LineServer {
   /** A thousand writes at a time: what many watch at once must not keep the others waiting. */
   #flush(): void {
     const connections = this.#toFlush.splice(0, MOST_FLUSHED);
-    this.pieces.reset();
     if (this.#toFlush.length > 0) sendSoon(() => this.#flush());
     for (const connection of connections) connection.flush();
   }

@@ -4,7 +4,6 @@ import { type Fault, LineBuffer } from './line-buffer.ts';
 /** A `LineBuffer` as a stream, for split2 behind it. It ends behind the last good line before a fault. */
 export class WholeLines extends Transform {
   readonly #buffer: LineBuffer;
-  #isEnded = false;
 
   /** `limit`: bytes that a line may have before its newline. */
   constructor(limit: number) {
@@ -18,10 +17,7 @@ export class WholeLines extends Transform {
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.#buffer.take(chunk);
-    if (this.fault !== undefined && !this.#isEnded) {
-      this.#isEnded = true;
-      this.push(null);
-    }
+    if (this.fault !== undefined) this.push(null);
     done();
   }
 

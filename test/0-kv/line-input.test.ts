@@ -1,7 +1,12 @@
+import { once } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
+import split2 from 'split2';
 import { Budget } from '../../src/node/budget.ts';
 import { LineBuffer } from '../../src/node/line-buffer.ts';
 import { LineInput } from '../../src/node/line-input.ts';
+import { WholeLines } from '../../src/node/whole-lines.ts';
 import { withSeed } from '../shared/random.ts';
 
 /** What comes out for packets that come in, put together, and the fault it ends with, if any. */
@@ -116,15 +121,22 @@ class Watched {
   }
 }
 
+/** Bytes in use by this process's objects, with all garbage collected. */
+function heap(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
+
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
 describe('the lines of a connection', () => {
   it('are handed on one by one, and what lacks its newline with the end', () => {
     const { input, seen } = new Watched();
     input.take(Buffer.from('one\n\ntwo\r\nth'));
-    input.take(Buffer.from('ree\nla'));
+    input.take(Buffer.from('ree\né€\u{1f600}\nla'));
     input.end();
-    expect(seen).to.deep.equal(['one', '', 'two\r', 'three', 'la', '(end: undefined)']);
+    expect(seen).to.deep.equal(['one', '', 'two\r', 'three', 'é€\u{1f600}', 'la', '(end: undefined)']);
   });
 
   it('wait while it is paused, those that are here as well as those that come', async () => {
@@ -173,7 +185,27 @@ describe('the lines of a connection', () => {
     }
     input.take(Buffer.from('never\n'));
     input.end();
-    expect(seen.filter(line => !line.startsWith('(s'))).to.deep.equal(['one', 'two', '(end: LINE_TOO_LONG)']);
+    // Paused again before it went on, its socket has stayed paused.
+    const paused = '(socket paused)';
+    const wanted = ['one', paused, 'two', paused, '(end: LINE_TOO_LONG)', '(socket resumed)'];
+    expect(seen).to.deep.equal(wanted);
+  });
+
+  it('hold nothing of a long line that has been taken while those behind it wait', () => {
+    const before = heap();
+    const inputs = Array.from({ length: 40 }, () => {
+      const input: LineInput = new LineInput(
+        { pause: () => {}, resume: () => {} },
+        { onLine: line => line === 'stop' && input.pause(), onEnd: () => {} },
+        2_000_000,
+        new Budget(10_000_000),
+      );
+      for (let piece = 0; piece < 16; piece += 1) input.take(Buffer.alloc(65_536, ' '));
+      input.take(Buffer.from('\nstop\nwaits €\n'));
+      return input;
+    });
+    expect(heap() - before).to.be.below(20 * 1_048_576);
+    expect(inputs.every(input => input.isPaused)).to.equal(true);
   });
 
   it('are forgotten when it is destroyed', async () => {
@@ -185,5 +217,26 @@ describe('the lines of a connection', () => {
     await turn();
     watched.input.end();
     expect(watched.seen).to.not.include('two').and.not.include('(end: undefined)');
+  });
+});
+
+describe('whole lines as a stream', () => {
+  const linesOf = async (...chunks: string[]) => {
+    const whole = new WholeLines(10);
+    const out: string[] = [];
+    const lines = whole.pipe(split2('\n')).on('data', line => out.push(line));
+    for (const chunk of chunks) whole.write(chunk);
+    whole.end();
+    await once(lines, 'end');
+    return [out, whole.fault];
+  };
+
+  it('are split as they are', async () => {
+    expect(await linesOf('one\ntw', 'o\nthree')).to.deep.equal([['one', 'two', 'three'], undefined]);
+  });
+
+  it('end at a fault', async () => {
+    const long = ['one\n12345678901', '23\n', 'never\n', 'x'.repeat(20)];
+    expect(await linesOf(...long)).to.deep.equal([['one'], 'LINE_TOO_LONG']);
   });
 });

@@ -42,12 +42,10 @@ describe('the replies of a turn', () => {
   });
 
   it('begin with an early piece in every turn', () => {
-    const pieces = new Pieces();
-    const { output, writes } = outputOf(pieces);
+    const { output, writes } = outputOf(new Pieces());
     for (let turn = 0; turn < 2; turn += 1) {
       for (let count = 0; count < 10; count += 1) output.add(LINE);
       output.flush();
-      pieces.reset();
     }
     expect(writes).to.deep.equal([9_000, 1_000, 9_000, 1_000]);
   });
