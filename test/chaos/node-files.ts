@@ -9,6 +9,11 @@ export function lastSegment(data: string): string {
   return join(log, names.sort().at(-1) ?? '');
 }
 
+/** The file that keeps a node's term and vote. */
+export function ballotFile(data: string): string {
+  return join(data, 'vote.ndjson');
+}
+
 /** The newest snapshot of a node, if there is one. */
 export function lastSnapshot(data: string): string | undefined {
   const snapshots = join(data, 'snapshots');

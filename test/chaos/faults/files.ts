@@ -1,7 +1,7 @@
 import { appendFileSync, copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { encodeRecord } from '../../../src/node/record.ts';
 import { Random } from '../../shared/random.ts';
-import { lastSegment, lastSnapshot } from '../node-files.ts';
+import { ballotFile, lastSegment, lastSnapshot } from '../node-files.ts';
 import { type Fault, seedOf } from './fault.ts';
 
 /** Flips one bit in the first half of a text, where no torn write can explain it. */
@@ -41,18 +41,20 @@ export const fileFaults = {
   },
   'flipped-bit': {
     isBorne: true,
-    about: 'a bit flipped in the log: refused, until the file is put back',
+    about: 'a bit flipped in the log, or in the ballot: refused, until the file is put back',
     draw: drawFile,
     async begin(world, { on = [], amount = 0 }) {
       const [id] = world.take(on);
       if (id === undefined) return undefined;
       await world.node(id).kill();
-      const path = lastSegment(world.disks.pathOf(id));
+      const dice = new Random(amount);
+      const isBallot = dice.chance(0.3);
+      const path = (isBallot ? ballotFile : lastSegment)(world.disks.pathOf(id));
       const bytes = readFileSync(path);
       const copy = `${path}.sound`;
-      if (bytes.length > 1_000) {
+      if (bytes.length > (isBallot ? 0 : 1_000)) {
         copyFileSync(path, copy);
-        const at = flip(bytes, new Random(amount));
+        const at = flip(bytes, dice);
         writeFileSync(path, bytes);
         await world.refusesToStart(
           id,
