@@ -49,6 +49,24 @@ describe('a connection to a service that takes its time', () => {
     expect((await client.replies(2)).map(reply => reply.rev)).to.deep.equal([1, 2]);
   });
 
+  it('hands on nothing more of a packet once it is destroyed', async () => {
+    const client = await start();
+    const heard: string[] = [];
+    service.server.peers = {
+      accept: (_hello, connection) => {
+        const line = (text: string) => {
+          heard.push(text);
+          if (text === 'bad') connection.destroy();
+        };
+        const session = { line, receive: () => {}, closed: () => heard.push('(closed)') };
+        return { outcome: { ok: true, rev: 0 }, session };
+      },
+    };
+    client.send({ op: 'peer', from: 'n2' }, 'good', 'bad', 'never');
+    await until('it is closed', () => heard.includes('(closed)'));
+    expect(heard).to.deep.equal(['good', 'bad', '(closed)']);
+  });
+
   it('lets a read without an id wait for the changes before it, and a change for the reads', async () => {
     const client = await start();
     client.send(set('a'), set('b'), get, get, set('c'), get);
