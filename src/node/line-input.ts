@@ -100,6 +100,7 @@ export class LineInput {
 
   /** A long line comes by itself, and is handed on before the next are added: what waits is the rest of one packet. */
   #add(lines: Buffer): void {
+    if (this.#isEnded) return;
     // Most lines are ASCII, which is faster to decode as what it also is.
     const text = lines.toString(isAscii(lines) ? 'latin1' : 'utf8');
     this.#text = this.#text.slice(this.#at) + text;

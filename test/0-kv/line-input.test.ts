@@ -220,6 +220,22 @@ describe('the lines of a connection', () => {
   });
 });
 
+describe('a connection that is destroyed by one of its lines', () => {
+  it('is handed nothing more, wherever packets cut them, and at a fault', () => {
+    for (const tail of ['never\n', 'never\n\xff\n']) {
+      const bytes = Buffer.from(`one\nbad\nnever\n${tail}`, 'latin1');
+      for (let at = 0; at <= bytes.length; at += 1) {
+        const watched = new Watched();
+        watched.hear = line => line === 'bad' && watched.input.destroy();
+        watched.input.take(bytes.subarray(0, at));
+        watched.input.take(bytes.subarray(at));
+        watched.input.end();
+        expect(watched.seen, `cut at ${at}`).to.deep.equal(['one', 'bad']);
+      }
+    }
+  });
+});
+
 describe('whole lines as a stream', () => {
   const linesOf = async (...chunks: string[]) => {
     const whole = new WholeLines(10);
