@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Random } from '../shared/random.ts';
-import { kindsFor } from './faults.ts';
+import { LEADER } from './faults/fault.ts';
+import { FAULTS, kindsFor } from './faults.ts';
 import { Keys, MOST_OPEN } from './keys.ts';
 import { drawSchedule } from './schedule.ts';
 
@@ -32,6 +33,30 @@ describe('the schedule of chaos', () => {
     const withLeader = cuts.filter(({ leaderAs }) => leaderAs !== undefined);
     expect(withLeader.length).to.be.within(1, cuts.length - 1);
     for (const { links = [], leaderAs } of withLeader) expect(links.flat()).to.include(leaderAs);
+  });
+
+  it('names only nodes that there are, however many', () => {
+    for (let nodes = 1; nodes <= 6; nodes += 1) {
+      const ids = IDS.concat('n6').slice(0, nodes);
+      for (let seed = 0; seed < 20; seed += 1) {
+        const schedule = drawSchedule({ seed, length: 200_000, ids, kinds: kindsFor(8, nodes) });
+        const named = schedule.flatMap(({ faults }) =>
+          faults.flatMap(({ on = [], links = [], leaderAs = [] }) => [on, links, leaderAs].flat(2)),
+        );
+        expect([...ids, LEADER]).to.include.members([...new Set(named)]);
+      }
+    }
+  });
+
+  it('makes an odd number of nodes the voters, three at least', () => {
+    for (const ids of [IDS.slice(0, 3), IDS.slice(0, 4), IDS]) {
+      for (let seed = 0; seed < 100; seed += 1) {
+        const { on = [] } = FAULTS['change-members'].draw(new Random(seed), ids);
+        expect(new Set(on).size).to.equal(on.length);
+        expect(on.length % 2).to.equal(1);
+        expect(on.length).to.be.within(3, ids.length);
+      }
+    }
   });
 
   it('leaves out what needs a second node where there is none', () => {

@@ -10,10 +10,11 @@ export const memberFaults = {
     stage: 8,
     nodes: 3,
     draw(dice, ids) {
-      const voters = some(dice, ids, 0.6);
       // An odd number of them, and three at least.
-      const others = ids.filter(id => !voters.includes(id));
-      while (voters.length < 3 || voters.length % 2 === 0) voters.push(others.shift() ?? '');
+      const first = some(dice, ids, 0.6);
+      const others = ids.filter(id => !first.includes(id));
+      const most = ids.length - ((ids.length + 1) % 2);
+      const voters = [...first, ...others].slice(0, Math.min(most, Math.max(3, first.length | 1)));
       return { on: voters };
     },
     begin(world, { on = [] }) {
