@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { format } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { complain, count } from '../client/cli/print.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { DataError } from '../src/node/data-error.ts';
@@ -28,6 +29,13 @@ import { readTiming, TIMING_FLAGS } from './timing-flags.ts';
 /** Milliseconds after which a shutdown that hangs is cut short, and a start that hangs once it is told to stop. */
 const PATIENCE = 10_000;
 const START_PATIENCE = 2_000;
+
+/**
+ * What V8 must not do: allocate all objects of a kind among the old ones, for good, because those that happened to be
+ * under way at one collection survived it. Requests are such a kind, and a node whose requests only a full collection
+ * frees takes twice the time for a read. Which nodes it befell was chance (bench/NOTES.md).
+ */
+const NO_PRETENURING = '--no-allocation-site-pretenuring';
 
 const lastStage = STAGES.at(-1)?.number ?? 0;
 
@@ -315,6 +323,7 @@ async function serveUntilTold(
   entry: Entry | undefined,
   stopWithStdin: boolean,
 ): Promise<void> {
+  setFlagsFromString(NO_PRETENURING);
   const words = (text: string) => `raftline ${options.id} ${text}`;
   process.on('uncaughtException', error => {
     if (error instanceof LostEntries || error instanceof Contradiction)
