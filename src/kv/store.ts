@@ -117,12 +117,23 @@ export class Store {
   /** Writes a key as a part of the change that `commit` will number, to end with a lease or with none. */
   put(key: string, value: string, lease?: number): Entry {
     const rev = this.next;
-    const before = this.#tree.get(key);
-    const { create = rev, version = 0 } = before?.entry ?? {};
-    const entry = newEntry(value, create, rev, version + 1, lease);
-    this.#place(key, before, keptOf(key, entry));
-    this.#note({ key, entry, prev: before?.entry, before });
-    return entry;
+    let before: Kept | undefined;
+    let after: Kept | undefined;
+    // Most changes are to keys that are there: to find one and to replace what it has is one search of the tree.
+    this.#tree.editRange(key, key, true, (_key, found) => {
+      const { create, version } = found.entry;
+      before = found;
+      after = keptOf(key, newEntry(value, create, rev, version + 1, lease));
+      return { value: after };
+    });
+    if (after === undefined) {
+      after = keptOf(key, newEntry(value, rev, rev, 1, lease));
+      this.#order.admit(key);
+      this.#tree.set(key, after);
+    }
+    this.#account(key, before, after);
+    this.#note({ key, entry: after.entry, prev: before?.entry, before });
+    return after.entry;
   }
 
   /** Removes a key as a part of the change that `commit` will number; false when it is not there. */
@@ -140,16 +151,20 @@ export class Store {
     else this.#steps.push(step);
   }
 
-  /** Puts one thing in the place of another, with its part of the digest and its lease. */
+  /** Puts one thing in the place of another. */
   #place(key: string, before: Kept | undefined, after: Kept | undefined): void {
-    if (before === undefined) this.#order.admit(key);
-    else {
+    if (after === undefined) this.#tree.delete(key);
+    else this.#tree.set(key, after);
+    this.#account(key, before, after);
+  }
+
+  /** Keeps the digest and the leases in step with what the tree has at a key. */
+  #account(key: string, before: Kept | undefined, after: Kept | undefined): void {
+    if (before !== undefined) {
       this.#digest.toggle(before);
       if (before.entry.lease !== undefined) this.#leases.detach(before.entry.lease, key);
     }
-    if (after === undefined) this.#tree.delete(key);
-    else {
-      this.#tree.set(key, after);
+    if (after !== undefined) {
       this.#digest.toggle(after);
       if (after.entry.lease !== undefined) this.#leases.attach(after.entry.lease, key);
     }
