@@ -23,10 +23,16 @@ interface Said {
   readonly error?: Failure;
 }
 
-function read(line: string, circumstances: { readonly op: string; readonly address: string }): Said {
+/** What a line says; undefined when it is the beginning of one, and no more comes. */
+function read(
+  line: string,
+  isOver: boolean,
+  circumstances: { readonly op: string; readonly address: string },
+): Said | undefined {
   try {
     return JSON.parse(line) as Said;
   } catch {
+    if (isOver && line.startsWith('{')) return undefined;
     throw localError('NODE_UNREACHABLE', `${circumstances.address} ${notLines(line)}`, circumstances);
   }
 }
@@ -64,7 +70,8 @@ export async function* backUp(
   let isBegun = false;
   try {
     for await (const line of lines as AsyncIterable<string>) {
-      const said = read(line, circumstances);
+      const said = read(line, socket.readableEnded || socket.destroyed, circumstances);
+      if (said === undefined) break;
       if (said.ok === true) return said as unknown as BackupReply;
       if (said.error !== undefined) throw replyError(said.error, 'backup', name, line);
       isBegun = true;

@@ -30,7 +30,8 @@ export function ask(address: string, line: string, timeout: number): Promise<str
       clearTimeout(deadline);
       give('it closed the connection without an answer');
     });
-    socket.pipe(split2()).once('data', (reply: string) => {
+    // What lacks its end when the node ends is no answer.
+    socket.pipe(split2(), { end: false }).once('data', (reply: string) => {
       resolve(reply);
       socket.destroy();
     });

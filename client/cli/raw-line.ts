@@ -23,12 +23,15 @@ export class RawLine {
     this.#socket = connect({ ...parseAddress(address), noDelay: true });
     const lines = split2('\n');
     lines.on('data', (line: string) => {
+      const kind = kindOf(line);
+      // What lacks its end when the node ends is no reply.
+      if (kind === 'other' && (this.#socket.readableEnded || this.#socket.destroyed)) return;
       const waiting = this.#waiting;
-      this.#waiting = undefined;
-      if (waiting === undefined || isPush(line)) {
-        this.#waiting = waiting;
-        pushed(line);
-      } else waiting.resolve(line);
+      if (waiting === undefined || kind === 'push') pushed(line);
+      else {
+        this.#waiting = undefined;
+        waiting.resolve(line);
+      }
     });
     lines.on('close', () => {
       this.#isClosed = true;
@@ -79,11 +82,11 @@ export class RawLine {
   }
 }
 
-function isPush(line: string): boolean {
+function kindOf(line: string): 'reply' | 'push' | 'other' {
   try {
     const { ok } = JSON.parse(line) as { ok?: unknown };
-    return ok === undefined;
+    return ok === undefined ? 'push' : 'reply';
   } catch {
-    return false;
+    return 'other';
   }
 }

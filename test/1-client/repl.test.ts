@@ -9,7 +9,7 @@ import { History } from '../../client/cli/history.ts';
 import { connect } from '../../client/client.ts';
 import type { RunningNode } from '../../src/node/options.ts';
 import { PROGRAM, type Ran, raftline, startProgram } from './program.ts';
-import { failureOf, startNode } from './servers.ts';
+import { failureOf, reply, scripted, startNode } from './servers.ts';
 
 describe('the prompt', () => {
   let node: RunningNode;
@@ -72,6 +72,22 @@ describe('the prompt', () => {
       (await pipe('{"op":"quit"}', '{"op":"ping"}')).status,
       'a connection that was left is opened anew',
     ).to.equal(0);
+  });
+
+  it('takes no half of a reply for one', async () => {
+    const server = await scripted(({ op, id }, socket) => {
+      if (op === 'get') socket.end('{"ok":true,"rev":1');
+      else reply(socket, id);
+    });
+    try {
+      const { status, out, err } = await raftline(['repl', '--address', server.address], {
+        input: '{"op":"get","key":"/a"}\n',
+      });
+      expect({ status, out }).to.deep.equal({ status: 3, out: '' });
+      expect(err).to.include('closed the connection before it answered');
+    } finally {
+      await server.close();
+    }
   });
 
   it('leaves at quit, though more would come', async () => {

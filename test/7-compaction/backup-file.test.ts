@@ -182,14 +182,16 @@ describe('the file of a backup', function () {
       expect(await once(child, 'exit')).to.deep.equal([null, signal]);
       expect(readdirSync(folder)).to.deep.equal(['all.ndjson']);
     }
-    node = await served(({ op, id }, socket) => {
-      if (op === 'backup') socket.end(CHUNK);
-      else reply(socket, id, OK);
-    });
-    const broken = await backUp(file);
-    expect(broken).to.include({ status: 3, out: '' });
-    expect(broken.err).to.include('broke off in the middle');
-    expect(readdirSync(folder)).to.deep.equal(['all.ndjson']);
+    for (const last of [CHUNK, `${CHUNK}${CHUNK.slice(0, -5)}`]) {
+      node = await served(({ op, id }, socket) => {
+        if (op === 'backup') socket.end(last);
+        else reply(socket, id, OK);
+      });
+      const broken = await backUp(file);
+      expect(broken).to.include({ status: 3, out: '' });
+      expect(broken.err).to.include('broke off in the middle');
+      expect(readdirSync(folder)).to.deep.equal(['all.ndjson']);
+    }
     expect(readFileSync(file, 'utf8')).to.equal('old');
     expect(existsSync(`${file}.tmp`)).to.equal(false);
   });

@@ -100,7 +100,7 @@ class Stranger {
     this.#socket = connect({ ...parseAddress(address), noDelay: true });
     this.#socket.on('error', () => {});
     this.#socket.on('close', () => this.#onMark?.(false));
-    this.#socket.pipe(split2()).on('data', (line: string) => this.#take(line));
+    this.#socket.pipe(split2(), { end: false }).on('data', (line: string) => this.#take(line));
   }
 
   /** Resolves when the good line behind the others is answered; false when the connection was closed before. */

@@ -19,6 +19,14 @@ describe('a line from a node that is no JSON', () => {
     await server.close();
   });
 
+  it('is none when the node ended in its midst: what was asked is of unknown outcome', async () => {
+    const server = await scripted((_request, socket) => socket.end('{"id":1,"ok":tru'));
+    const wire = new Wire(server.address);
+    const answer = await wire.ask({ op: 'ping' });
+    await server.close();
+    expect(answer).to.equal('unknown');
+  });
+
   it('is told to a watcher', async () => {
     const pushes: Reply[] = [];
     const server = await scripted((request, socket) => {

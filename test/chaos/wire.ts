@@ -97,7 +97,8 @@ export class Wire {
         if (this.#socket === socket) this.#broken();
         resolve(false);
       });
-      socket.pipe(split2()).on('data', (line: string) => this.#take(line));
+      // What lacks its end when the node ends is no line.
+      socket.pipe(split2(), { end: false }).on('data', (line: string) => this.#take(line));
     });
   }
 

@@ -10,7 +10,7 @@ import { Disks } from './disks.ts';
 import { LEADER, type Plan, type Target, type Way } from './faults/fault.ts';
 import { Members } from './members.ts';
 import type { Verdicts } from './verdicts.ts';
-import type { Line } from './wire.ts';
+import { GARBLED, type Line, replyIn } from './wire.ts';
 
 /** Milliseconds between two looks at the nodes. */
 const LOOK = 25;
@@ -125,11 +125,12 @@ export class World {
   /** Asks a node one thing; undefined when it gives no answer. */
   async ask(id: string, request: Line, patience = 7_000): Promise<Reply | undefined> {
     if (this.node(id).state !== 'running') return undefined;
-    try {
-      return JSON.parse(await ask(this.node(id).address, JSON.stringify(request), patience)) as Reply;
-    } catch {
-      return undefined;
-    }
+    const line = await ask(this.node(id).address, JSON.stringify(request), patience).catch(() => undefined);
+    if (line === undefined) return undefined;
+    const reply = replyIn(line);
+    const words = `${id} answered ${request.op} with ${line}`;
+    this.check('a line from a node is JSON', reply.error?.code !== GARBLED, words);
+    return reply;
   }
 
   async until(holds: () => boolean | Promise<boolean>, patience: number): Promise<boolean> {
