@@ -191,6 +191,32 @@ describe('the store', () => {
       }
     }));
 
+  it('gives copies that change without each other when they are large, and trees of many nodes', () =>
+    withSeed(random => {
+      const versions = [{ store: new Store(), model: new Map<string, string>() }];
+      for (let step = 0; step < 30_000; step += 1) {
+        if (step % 3_000 === 2_999) {
+          const { store, model } = random.pick(versions);
+          versions.push({ store: new Store(store), model: new Map(model) });
+        }
+        const { store, model } = random.pick(versions);
+        const name = `/k/${random.below(5_000)}`;
+        if (random.chance(0.2)) {
+          expect(store.delete(name)).to.equal(model.delete(name));
+        } else {
+          store.put(name, `${step}`);
+          model.set(name, `${step}`);
+        }
+        store.commit();
+      }
+      for (const { store, model } of versions) {
+        const held = [...store.entries('')].map(([name, { value }]) => [name, value]);
+        const wanted = [...model].sort(([a], [b]) => (a < b ? -1 : 1));
+        expect(held).to.deep.equal(wanted);
+        expect(store.size).to.equal(model.size);
+      }
+    }));
+
   it('is a function of its commands alone: the same ones give the same outcomes and the same store', () =>
     withSeed(random => {
       const [one, other] = [new Store(), new Store()];
