@@ -26,13 +26,13 @@ interface Said {
 /** What a line says; undefined when it is the beginning of one, and no more comes. */
 function read(
   line: string,
-  isOver: boolean,
+  isLast: boolean,
   circumstances: { readonly op: string; readonly address: string },
 ): Said | undefined {
   try {
     return JSON.parse(line) as Said;
   } catch {
-    if (isOver && line.startsWith('{')) return undefined;
+    if (isLast && line.startsWith('{')) return undefined;
     throw localError('NODE_UNREACHABLE', `${circumstances.address} ${notLines(line)}`, circumstances);
   }
 }
@@ -70,11 +70,12 @@ export async function* backUp(
   let isBegun = false;
   try {
     for await (const line of lines as AsyncIterable<string>) {
-      const said = read(line, socket.readableEnded || socket.destroyed, circumstances);
+      const isLast = (socket.readableEnded || socket.destroyed) && lines.readableLength === 0;
+      const said = read(line, isLast, circumstances);
+      isBegun = true;
       if (said === undefined) break;
       if (said.ok === true) return said as unknown as BackupReply;
       if (said.error !== undefined) throw replyError(said.error, 'backup', name, line);
-      isBegun = true;
       if (typeof said.chunk === 'string') yield said.chunk;
     }
   } finally {

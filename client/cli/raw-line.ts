@@ -24,8 +24,9 @@ export class RawLine {
     const lines = split2('\n');
     lines.on('data', (line: string) => {
       const kind = kindOf(line);
-      // What lacks its end when the node ends is no reply.
-      if (kind === 'other' && (this.#socket.readableEnded || this.#socket.destroyed)) return;
+      // Half a reply, with which a node has ended, is none.
+      const isOver = this.#socket.readableEnded || this.#socket.destroyed;
+      if (isOver && kind === 'other' && line.startsWith('{')) return;
       const waiting = this.#waiting;
       if (waiting === undefined || kind === 'push') pushed(line);
       else {
