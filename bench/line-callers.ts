@@ -6,6 +6,8 @@ import type { Callers, Task } from './load.ts';
 import { linesOf } from './requests.ts';
 
 const NEWLINE = 0x0a;
+/** Milliseconds that a server has for its first answer. */
+const GREETING = 10_000;
 
 /**
  * Opens a socket for each caller. Requests are written as ready-made bytes and replies only counted, which costs least.
@@ -22,8 +24,10 @@ export async function openLines(task: Task, answered: Histogram): Promise<Caller
   const all = sockets.map(
     (socket, n) => new LineCaller(socket, { ring, count: lines.length, first: n * 37 }, answered),
   );
+  const opened = new LineCallers(all, depth);
   await Promise.all(all.map(caller => caller.greet()));
-  return new LineCallers(all, depth);
+  if (all.some(caller => caller.fault !== undefined)) await opened.stop();
+  return opened;
 }
 
 class LineCallers implements Callers {
@@ -71,6 +75,7 @@ class LineCaller {
   readonly #lineCount: number;
   #next: number;
   #isLoop = false;
+  #onGreeted = () => {};
   #isChecked = false;
   /** When requests were due, and how many at a time, oldest first. */
   #due: { readonly at: number; count: number }[] = [];
@@ -86,18 +91,26 @@ class LineCaller {
     socket.on('data', chunk => this.#take(chunk));
     socket.on('close', () => {
       this.fault ??= 'the server closed a connection';
+      this.#onGreeted();
     });
     socket.on('error', error => {
       this.fault ??= error.message;
     });
   }
 
-  /** Resolves when the server has answered a first request, or will not. */
-  async greet(): Promise<void> {
-    this.send(1, performance.now());
-    while (this.#oldest === 0 && this.fault === undefined) {
-      await Promise.race([once(this.#socket, 'data'), once(this.#socket, 'close')]);
-    }
+  /** Resolves when the server has answered a first request, or, with a fault, when it does not. */
+  greet(): Promise<void> {
+    return new Promise(resolve => {
+      const late = setTimeout(() => {
+        this.fault ??= `the server did not answer within ${GREETING} ms`;
+        resolve();
+      }, GREETING);
+      this.#onGreeted = () => {
+        clearTimeout(late);
+        resolve();
+      };
+      this.send(1, performance.now());
+    });
   }
 
   begin(depth: number): void {
@@ -128,6 +141,7 @@ class LineCaller {
     if (count === 0) return;
     const now = performance.now();
     this.#settle(count, now);
+    this.#onGreeted();
     if (this.#isLoop) this.send(count, now);
   }
 
