@@ -323,7 +323,6 @@ async function serveUntilTold(
   entry: Entry | undefined,
   stopWithStdin: boolean,
 ): Promise<void> {
-  setFlagsFromString(NO_PRETENURING);
   const words = (text: string) => `raftline ${options.id} ${text}`;
   process.on('uncaughtException', error => {
     if (error instanceof LostEntries || error instanceof Contradiction)
@@ -341,6 +340,8 @@ async function serveUntilTold(
     setTimeout(still, START_PATIENCE).unref();
   });
   const { start } = await stage.load();
+  // Not before the modules: Node has compiled its own ahead, for the flags that it starts with.
+  setFlagsFromString(NO_PRETENURING);
   const node: RunningNode = await start(options);
   isStarting = false;
   const size = options.nodes?.length ?? (stage.nodes === 1 ? 1 : undefined);

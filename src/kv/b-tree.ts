@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 
 /**
  * The package is CommonJS, and its class is the `default` of what it exports. It is required, since an import would
- * first read through its 74 kB for the names of exports, a sixth of the time that a node takes to start.
+ * first read through its 74 kB for the names of exports, some 15 ms of a start.
  */
 export const { default: BTree } = createRequire(import.meta.url)(
   'sorted-btree',

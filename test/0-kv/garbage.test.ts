@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -6,6 +6,8 @@ import split2 from 'split2';
 import { LineClient } from '../shared/line-client.ts';
 
 const program = fileURLToPath(new URL('../../bin/raftline.js', import.meta.url));
+/** A program whose objects all survive. */
+const SURVIVORS = 'const all = []; for (let n = 0; n < 1_000_000; n += 1) all.push({ n });';
 
 describe('the garbage of requests', () => {
   it('dies young: V8 never takes a kind of object for one that lives long, whatever a burst makes it see', async () => {
@@ -41,6 +43,8 @@ describe('the garbage of requests', () => {
       node.kill();
       await closed;
     }
+    const control = spawnSync(process.execPath, ['--trace-pretenuring-statistics', '-e', SURVIVORS]);
+    expect(control.stdout.toString(), 'V8 tells of it in other words').to.include('AllocationSite');
     expect(said.filter(line => line.includes('AllocationSite'))).to.deep.equal([]);
   });
 });
