@@ -4,7 +4,7 @@ import { type Address, formatAddress } from '../src/wire/address.ts';
 import type { Failure } from '../src/wire/errors.ts';
 import type { Success } from '../src/wire/reply.ts';
 import { localError, replyError } from './client-error.ts';
-import { notLines } from './mistaken.ts';
+import { isCutOff, notLines } from './mistaken.ts';
 
 /** Milliseconds that a node has to answer the dial. */
 const DIAL = 2_000;
@@ -26,13 +26,13 @@ interface Said {
 /** What a line says; undefined when it is the beginning of one, and no more comes. */
 function read(
   line: string,
-  isLast: boolean,
+  mayBeCutOff: boolean,
   circumstances: { readonly op: string; readonly address: string },
 ): Said | undefined {
   try {
     return JSON.parse(line) as Said;
   } catch {
-    if (isLast && line.startsWith('{')) return undefined;
+    if (mayBeCutOff) return undefined;
     throw localError('NODE_UNREACHABLE', `${circumstances.address} ${notLines(line)}`, circumstances);
   }
 }
@@ -70,8 +70,8 @@ export async function* backUp(
   let isBegun = false;
   try {
     for await (const line of lines as AsyncIterable<string>) {
-      const isLast = (socket.readableEnded || socket.destroyed) && lines.readableLength === 0;
-      const said = read(line, isLast, circumstances);
+      const mayBeCutOff = lines.readableLength === 0 && isCutOff(line, socket);
+      const said = read(line, mayBeCutOff, circumstances);
       isBegun = true;
       if (said === undefined) break;
       if (said.ok === true) return said as unknown as BackupReply;

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import split2 from 'split2';
 import { parseAddress } from '../../src/wire/address.ts';
 import { localError } from '../client-error.ts';
+import { isCutOff } from '../mistaken.ts';
 import { reasonOf } from '../roster.ts';
 
 interface Waiting {
@@ -24,9 +25,7 @@ export class RawLine {
     const lines = split2('\n');
     lines.on('data', (line: string) => {
       const kind = kindOf(line);
-      // Half a reply, with which a node has ended, is none.
-      const isOver = this.#socket.readableEnded || this.#socket.destroyed;
-      if (isOver && kind === 'other' && line.startsWith('{')) return;
+      if (kind === 'other' && isCutOff(line, this.#socket)) return;
       const waiting = this.#waiting;
       if (waiting === undefined || kind === 'push') pushed(line);
       else {
