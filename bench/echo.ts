@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
+import { forbidPretenuring } from '../src/node/pretenuring.ts';
 import { textOf } from './requests.ts';
 
-// As a node does (bin/serve.ts): of two servers neither is to be slow by chance.
-setFlagsFromString('--no-allocation-site-pretenuring');
+// As a node does: of two servers neither is to be slow by chance.
+forbidPretenuring();
 
 /**
  * The bare limit of line-delimited JSON over TCP on this platform: splits lines, parses each, answers with a reply of

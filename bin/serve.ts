@@ -1,11 +1,11 @@
 import { writeSync } from 'node:fs';
 import { format } from 'node:util';
-import { setFlagsFromString } from 'node:v8';
 import { complain, count } from '../client/cli/print.ts';
 import type { Call, Verb } from '../client/cli/verb.ts';
 import { DataError } from '../src/node/data-error.ts';
 import { LOST_DATA } from '../src/node/handshake.ts';
 import type { Belonging, NodeOptions, RunningNode } from '../src/node/options.ts';
+import { forbidPretenuring } from '../src/node/pretenuring.ts';
 import { TRANSPORTS, type TransportName } from '../src/node/transports.ts';
 import { Contradiction } from '../src/raft/contradiction.ts';
 import { LostEntries } from '../src/raft/lost-entries.ts';
@@ -29,13 +29,6 @@ import { readTiming, TIMING_FLAGS } from './timing-flags.ts';
 /** Milliseconds after which a shutdown that hangs is cut short, and a start that hangs once it is told to stop. */
 const PATIENCE = 10_000;
 const START_PATIENCE = 2_000;
-
-/**
- * What V8 must not do: allocate all objects of a kind among the old ones, for good, because those that happened to be
- * under way at one collection survived it. Requests are such a kind, and a node whose requests only a full collection
- * frees takes twice the time for a read. Which nodes it befell was chance (bench/NOTES.md).
- */
-const NO_PRETENURING = '--no-allocation-site-pretenuring';
 
 const lastStage = STAGES.at(-1)?.number ?? 0;
 
@@ -341,7 +334,7 @@ async function serveUntilTold(
   });
   const { start } = await stage.load();
   // Not before the modules: Node has compiled its own ahead, for the flags that it starts with.
-  setFlagsFromString(NO_PRETENURING);
+  forbidPretenuring();
   const node: RunningNode = await start(options);
   isStarting = false;
   const size = options.nodes?.length ?? (stage.nodes === 1 ? 1 : undefined);

@@ -1,11 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import split2 from 'split2';
+import { PROGRAM } from '../1-client/program.ts';
 import { LineClient } from '../shared/line-client.ts';
 
-const program = fileURLToPath(new URL('../../bin/raftline.js', import.meta.url));
 /** A program whose objects all survive. */
 const SURVIVORS = 'const all = []; for (let n = 0; n < 1_000_000; n += 1) all.push({ n });';
 
@@ -14,7 +13,7 @@ describe('the garbage of requests', () => {
     // It tells of each kind that it has an opinion of.
     const args = [
       '--trace-pretenuring-statistics',
-      program,
+      PROGRAM,
       'serve',
       '--stage',
       '0',
