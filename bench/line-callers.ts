@@ -103,10 +103,11 @@ class LineCaller {
     return new Promise(resolve => {
       const late = setTimeout(() => {
         this.fault ??= `the server did not answer within ${GREETING} ms`;
-        resolve();
+        this.#onGreeted();
       }, GREETING);
       this.#onGreeted = () => {
         clearTimeout(late);
+        this.#onGreeted = () => {};
         resolve();
       };
       this.send(1, performance.now());

@@ -13,7 +13,7 @@ export const memberFaults = {
       // An odd number of them, and three at least.
       const first = some(dice, ids, 0.6);
       const others = ids.filter(id => !first.includes(id));
-      const mostVoters = ids.length - ((ids.length + 1) % 2);
+      const mostVoters = (ids.length - 1) | 1;
       const voters = [...first, ...others].slice(0, Math.min(mostVoters, Math.max(3, first.length | 1)));
       return { on: voters };
     },
